@@ -1,0 +1,1 @@
+"""What every service agrees on: messages, codec, stream, telemetry, service loop. No science."""

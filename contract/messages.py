@@ -1,0 +1,277 @@
+"""Every message that travels between the services: frozen, keyword-only, with axes and units.
+
+Nothing is matched by order of arrival: `scan`, `index`, `window_revision`, `revision`, `crystal` and
+`hold` identify the content, `epoch` and `seq` (added by the stream) the place in the stream. Lengths of
+time are durations in seconds; wall-clock text (RFC 3339) is carried to be shown, never to be compared.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NewType
+
+import msgspec
+
+from contract.fields import FlatField, FrameStack, LabSupport, LabVolume, PerFrame, PerFrameInt, PixelMask
+
+Scan = NewType("Scan", str)
+"""Names one rocking scan for ever, e.g. the detector's `series_unique_id`."""
+Crystal = NewType("Crystal", str)
+"""The experimenters' name of a crystal, e.g. "IV"."""
+Hold = NewType("Hold", str)
+"""Names one voltage hold of one crystal, e.g. "IV-4.100V-20261123T031500"."""
+
+Completion = Literal["complete", "incomplete", "aborted"]
+Stage = Literal["provisional", "refined"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """What all messages have in common: they are values."""
+
+
+class Geometry(Message, frozen=True):
+    """Where beam, goniometer and detector are, in the notation of `xrayutilities.QConversion`.
+
+    Laboratory frame: x completes the right-handed set, y up, z along the beam downstream (CXI/NeXus).
+    The axes below are given in this same laboratory frame. `sample_axes` go from the outermost to the
+    innermost circle, e.g. ("y+", "z-", "y+"); `sample_angles_deg` are their angles, of which the entry of
+    `rocking_axis` is replaced by each frame's angle. `pixel_directions` are the directions in which the
+    row and the column index grow at zero detector angles. `beam_centre_px` is where the direct beam
+    would hit at zero detector angles, in pixels (row, column) of the full stored detector image.
+    """
+
+    instrument: str
+    energy_kev: float
+    distance_mm: float
+    pixel_um: tuple[float, float]
+    sample_axes: tuple[str, ...]
+    sample_angles_deg: tuple[float, ...]
+    rocking_axis: int
+    detector_axes: tuple[str, ...]
+    detector_angles_deg: tuple[float, ...]
+    pixel_directions: tuple[str, str]
+    beam_centre_px: tuple[float, float]
+
+
+class Window(Message, frozen=True):
+    """Region of interest of the full detector image, in pixels: rows row0 ≤ r < row0 + rows, columns alike."""
+
+    row0: int
+    column0: int
+    rows: int
+    columns: int
+
+
+class HoldStarted(Message, frozen=True, tag="hold_started"):
+    """The cell is held at a constant voltage from now (less `elapsed_s`) on."""
+
+    hold: Hold
+    crystal: Crystal
+    voltage_v: float | None = None
+    planned_s: float | None = None
+    """How long the hold is meant to last, from its start; None if not known."""
+    elapsed_s: float = 0.0
+    """How long it had lasted when this message was made."""
+    started_at: str = ""
+
+
+class HoldEnded(Message, frozen=True, tag="hold_ended"):
+    """The hold is over; what is still computed for it comes too late to decide on it."""
+
+    hold: Hold
+    crystal: Crystal
+
+
+class ScanStarted(Message, frozen=True, tag="scan_started"):
+    """A rocking scan began. Repeated with a higher `window_revision` when the region of interest changes."""
+
+    scan: Scan
+    source: str
+    frames_expected: int
+    window_revision: int
+    window: Window
+    detector_shape: tuple[int, int]
+    geometry: Geometry | None = None
+    crystal: Crystal | None = None
+    hold: Hold | None = None
+    frame_time_s: float | None = None
+    """Time from one frame to the next."""
+    count_time_s: float | None = None
+    saturation_counts: int | None = None
+    """Counts from here on are not trusted."""
+    started_at: str = ""
+    mask: PixelMask
+    """The detector's pixel mask inside `window`; anything but 0 is not trusted."""
+    flat_field: FlatField | None = None
+    """Relative response of each pixel inside `window`, about 1: counts = response × photons."""
+
+
+class FrameBlock(Message, frozen=True, tag="frame_block"):
+    """Some frames of a scan, raw counts cropped to the window, in any order; each frame is sent once a window."""
+
+    scan: Scan
+    window_revision: int
+    index: PerFrameInt
+    """Place of each frame in the rocking curve, from 0."""
+    angle_deg: PerFrame
+    """Rocking angle, NaN where not yet known (an `Angles` message follows)."""
+    monitor: PerFrame
+    """Incident intensity relative to the scan's nominal one; 1 where not measured."""
+    total_counts: PerFrame
+    """Counts of all trusted pixels of the full detector image."""
+    counts: FrameStack
+    since_received_s: float = 0.0
+    """How long the newest of these frames had been with the streamer when the block was published."""
+
+
+class Angles(Message, frozen=True, tag="angles"):
+    """Rocking angles that became known after their frames."""
+
+    scan: Scan
+    index: PerFrameInt
+    angle_deg: PerFrame
+
+
+class ScanEnded(Message, frozen=True, tag="scan_ended"):
+    """No more frames are expected. Never silently padded: `missing` lists every index that did not come."""
+
+    scan: Scan
+    window_revision: int
+    status: Completion
+    frames_received: int
+    frames_expected: int
+    missing: tuple[int, ...] = ()
+    reason: str = ""
+    archive: str = ""
+    """Where the streamer wrote (or is writing) the scan, as a path on its machine."""
+
+
+class Quality(Message, frozen=True):
+    """How far a volume can be trusted; None is "not determined", never zero.
+
+    Definitions: `r_factor` R = Σ(|Fρ| − √I)²/ΣI on known pixels; `llk` the Poisson deviance
+    2Σ[Ic − Io + Io ln(Io/Ic)] over known pixels divided by N_known − N_support; `free_llk` the same over the
+    free pixels divided by their number; `llk_ratio` and `free_llk_ratio` are these over their expectation for
+    pure Poisson noise.
+    """
+
+    r_factor: float | None = None
+    llk: float | None = None
+    llk_ratio: float | None = None
+    free_llk: float | None = None
+    free_llk_ratio: float | None = None
+    mean_to_max: float | None = None
+    support_voxels: int | None = None
+    energy_outside: float | None = None
+    """Share of Σ|ρ|² outside the support before the last support projection."""
+    forecast_residual: float | None = None
+    mode_weight: float | None = None
+    prtf_resolution_nm: float | None = None
+    oversampling: tuple[float, float, float] | None = None
+    """Field of view over extent of the support along (rocking, row, column)."""
+
+
+class Volume(Message, frozen=True, tag="volume"):
+    """A reconstructed crystal in the laboratory frame (z downstream, y up, x completing), cropped to its support.
+
+    `displacement_a` and `strain` are NaN outside the support; position of voxel (0, 0, 0) from the centre of
+    mass of the support is `origin_nm`.
+    """
+
+    scan: Scan
+    stage: Stage
+    revision: int
+    """Grows by one with each volume of a scan, whatever its stage."""
+    supersedes: int | None = None
+    crystal: Crystal | None = None
+    hold: Hold | None = None
+    voltage_v: float | None = None
+    frames_used: int
+    frames_expected: int
+    missing: tuple[int, ...] = ()
+    completion: Completion | None = None
+    """State of the scan when the job began; None while it ran."""
+    recipe: str
+    recipe_sha256: str
+    seeds: tuple[int, ...]
+    start: Literal["cold", "warm"] = "cold"
+    runs: int = 1
+    iterations: int = 0
+    """Iterations a run."""
+    quality: Quality
+    kernel_sign: Literal[-1] = -1
+    """Diffraction amplitude = Σρ exp(−i q·r): forward FFT; the phase of the object is −Q·u."""
+    q_inv_a: tuple[float, float, float]
+    """Q at the measured Bragg peak, (x, y, z) in the laboratory frame, 1/Å."""
+    q_norm_inv_a: float
+    crystal_volume_um3: float
+    isosurface: float
+    """Level of `density` that bounds the crystal."""
+    voxel_nm: tuple[float, float, float]
+    origin_nm: tuple[float, float, float]
+    """(z, y, x)"""
+    hand: Literal["unknown", "matched"] = "unknown"
+    """Whether the twin ambiguity was settled against an earlier hold."""
+    assumptions: tuple[str, ...] = ()
+    """What was assumed for want of information, one sentence each; shown to the user."""
+    first_frame_to_volume_s: float | None = None
+    last_frame_to_volume_s: float | None = None
+    """None while the scan was running."""
+    hold_left_s: float | None = None
+    """Time left of the hold when this was published; negative if it came too late; None if not known."""
+    archive: str = ""
+    made_at: str = ""
+    density: LabVolume
+    """Bragg density, 1 at its maximum."""
+    displacement_a: LabVolume
+    """Displacement along Q in Å, ramp and constant removed."""
+    strain: LabVolume
+    """∂u_Q/∂x_Q, dimensionless, ramp removed."""
+    support: LabSupport
+
+
+class JobProgress(Message, frozen=True, tag="job_progress"):
+    """What the reconstructor is doing for a scan, for progress bars and for planning at the control desk."""
+
+    scan: Scan
+    stage: Stage
+    state: Literal["planned", "running", "done", "dropped", "failed", "waiting"]
+    detail: str = ""
+    """One sentence for people."""
+    recipe: str = ""
+    run: int = 0
+    runs: int = 0
+    iteration: int = 0
+    iterations: int = 0
+    r_factor: float | None = None
+    expected_refined_s: float | None = None
+    """Seconds from now until a refined volume is expected."""
+    hold_left_s: float | None = None
+
+
+class Confirmed(Message, frozen=True, tag="confirmed"):
+    """The reconstructor's refined archive of this scan is durable; the streamer may forget the scan's frames."""
+
+    scan: Scan
+    revision: int
+
+
+class Notice(Message, frozen=True, tag="notice"):
+    """Something a person at the control desk should know: one plain sentence."""
+
+    level: Literal["info", "warning", "error"]
+    text: str
+    scan: Scan | None = None
+
+
+AnyMessage = (
+    HoldStarted
+    | HoldEnded
+    | ScanStarted
+    | FrameBlock
+    | Angles
+    | ScanEnded
+    | Volume
+    | JobProgress
+    | Confirmed
+    | Notice
+)
