@@ -197,6 +197,10 @@ class Volume(Message, frozen=True, tag="volume"):
     runs: int = 1
     iterations: int = 0
     """Iterations a run."""
+    window_shape: tuple[int, int, int] | None = None
+    """Voxels of the phased window along (rocking, row, column), after binning."""
+    binning: tuple[int, int, int] | None = None
+    """Measured (frames, rows, columns) in a voxel of the phased window."""
     quality: Quality
     kernel_sign: Literal[-1] = -1
     """Diffraction amplitude = Σρ exp(−i q·r): forward FFT; the phase of the object is −Q·u."""
