@@ -31,12 +31,23 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 class Geometry(Message, frozen=True):
     """Where beam, goniometer and detector are, in the notation of `xrayutilities.QConversion`.
 
-    Laboratory frame: x completes the right-handed set, y up, z along the beam downstream (CXI/NeXus).
-    The axes below are given in this same laboratory frame. `sample_axes` go from the outermost to the
-    innermost circle, e.g. ("y+", "z-", "y+"); `sample_angles_deg` are their angles, of which the entry of
-    `rocking_axis` is replaced by each frame's angle. `pixel_directions` are the directions in which the
-    row and the column index grow at zero detector angles. `beam_centre_px` is where the direct beam
-    would hit at zero detector angles, in pixels (row, column) of the full stored detector image.
+    Laboratory frame, right-handed: x = y × z, y up, z along the beam downstream (CXI/NeXus). Every axis below
+    is a letter of this frame and a sign. With λ the wavelength, k = 2π/λ, R("y+", a) the right-handed rotation
+    by a about y and R("y-", a) = R("y+", −a):
+
+    - Sample circles go from the outermost to the innermost: with all angles a_i, the entry of `rocking_axis`
+      being the frame's own angle, the crystal is turned by S = R(s₁, a₁) R(s₂, a₂) … from where all are zero.
+    - Detector circles likewise: D = R(d₁, b₁) R(d₂, b₂) …
+    - The centre of pixel (row r, column c), whole numbers, counted in the full stored detector image, is at
+      p = D (distance z + (r − r₀) · pixel_um[0] · e_row + (c − c₀) · pixel_um[1] · e_column) from the sample;
+      `pixel_directions` = (e_row, e_column), where the indices grow at zero detector angles; `beam_centre_px`
+      = (r₀, c₀) is where the direct beam hits at zero detector angles; it may lie outside the stored image.
+    - q = k (p/|p| − z) in the laboratory frame, S⁻¹ q in the crystal's own. So a frame step is the change of
+      S⁻¹ q, turned back by S of the frame at the Bragg peak: −Δθ n × q for the rocking axis n.
+
+    In `xrayutilities`: QConversion(sample_axes, detector_axes, r_i=(0, 0, 1)), init_area(*pixel_directions,
+    cch1=r₀, cch2=c₀, …), area() gives S⁻¹ q. APS 34-ID-C: sample ("y+", "z-", "y+") = (th, chi, phi), detector
+    ("y+", "x-") = (delta, gamma), pixels ("y-", "x+"): rows grow downwards, columns to +x, which is outboard.
     """
 
     instrument: str
