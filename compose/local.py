@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 STOP_GRACE_S = 8.0
 
@@ -57,21 +58,39 @@ class LocalProcesses:
         arguments: Sequence[str],
         *,
         service: bool = True,
-        prefix: Sequence[str] = (),
-        stdout: int | IO[bytes] | None = None,
+        niceness: int = 0,
+        display: str | None = None,
     ) -> Running:
         """Start `python -m module arguments…`; a service also gets a ready file to announce its addresses in."""
         ready = self.folder / f"{name}.ready.json" if service else None
-        command = [*prefix, sys.executable, "-m", module, *arguments]
+        command = ["nice", "-n", str(niceness)] if niceness else []
+        command += [sys.executable, "-m", module, *arguments]
         if ready is not None:
             ready.unlink(missing_ok=True)
             command += ["--ready-file", str(ready)]
+        environment = os.environ if display is None else {**os.environ, "DISPLAY": display}
         log = self.folder / "logs" / f"{name}.log"
-        with log.open("wb") as errors:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout or errors, stderr=errors)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+            )
         running = Running(name, process, log, ready)
         self.running.append(running)
         return running
+
+    def start_screen(self, size: str = "1600x1000x24") -> str:
+        """Start a virtual screen (Xvfb) and return its display, e.g. ":1"."""
+        log = self.folder / "logs" / "xvfb.log"
+        command = ["Xvfb", "-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output)
+        self.running.append(Running("xvfb", process, log, None))
+        if process.stdout is None:
+            raise ValueError("Xvfb was started without a pipe to say its display on")
+        number = process.stdout.readline().decode().strip()
+        if not number:
+            raise LocalProcessError(f"Xvfb gave no display: {last_line(log)} (log: {log})")
+        return f":{number}"
 
     def wait_ready(self, running: Running, timeout_s: float) -> dict[str, Any]:
         """What the service announced about itself once it was ready."""

@@ -1,0 +1,5 @@
+"""`python -m compose` is `bragglive`."""
+
+from compose.cli import main
+
+main()
