@@ -98,6 +98,7 @@ class ScanStarted(Message, frozen=True, tag="scan_started"):
     scan: Scan
     source: str
     frames_expected: int
+    """0 where nobody told: the series' start was missed. Then the scan ends `incomplete`, whatever came."""
     window_revision: int
     window: Window
     detector_shape: tuple[int, int]
@@ -128,7 +129,7 @@ class FrameBlock(Message, frozen=True, tag="frame_block"):
     monitor: PerFrame
     """Incident intensity relative to the scan's nominal one; 1 where not measured."""
     total_counts: PerFrame
-    """Counts of all trusted pixels of the full detector image."""
+    """Counts of all trusted pixels inside the window: only the rows under it are decoded while frames come in."""
     counts: FrameStack
     since_received_s: float = 0.0
     """How long the newest of these frames had been with the streamer when the block was published."""
