@@ -28,7 +28,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """What all messages have in common: they are values."""
 
 
-class Geometry(Message, frozen=True):
+class Geometry(Message, frozen=True, kw_only=True):
     """Where beam, goniometer and detector are, in the notation of `xrayutilities.QConversion`.
 
     Laboratory frame, right-handed: x = y × z, y up, z along the beam downstream (CXI/NeXus). Every axis below
@@ -63,7 +63,7 @@ class Geometry(Message, frozen=True):
     beam_centre_px: tuple[float, float]
 
 
-class Window(Message, frozen=True):
+class Window(Message, frozen=True, kw_only=True):
     """Region of interest of the full detector image, in pixels: rows row0 ≤ r < row0 + rows, columns alike."""
 
     row0: int
@@ -72,7 +72,7 @@ class Window(Message, frozen=True):
     columns: int
 
 
-class HoldStarted(Message, frozen=True, tag="hold_started"):
+class HoldStarted(Message, frozen=True, kw_only=True, tag="hold_started"):
     """The cell is held at a constant voltage from now (less `elapsed_s`) on."""
 
     hold: Hold
@@ -85,14 +85,14 @@ class HoldStarted(Message, frozen=True, tag="hold_started"):
     started_at: str = ""
 
 
-class HoldEnded(Message, frozen=True, tag="hold_ended"):
+class HoldEnded(Message, frozen=True, kw_only=True, tag="hold_ended"):
     """The hold is over; what is still computed for it comes too late to decide on it."""
 
     hold: Hold
     crystal: Crystal
 
 
-class ScanStarted(Message, frozen=True, tag="scan_started"):
+class ScanStarted(Message, frozen=True, kw_only=True, tag="scan_started"):
     """A rocking scan began. Repeated with a higher `window_revision` when the region of interest changes."""
 
     scan: Scan
@@ -117,7 +117,7 @@ class ScanStarted(Message, frozen=True, tag="scan_started"):
     """Relative response of each pixel inside `window`, about 1: counts = response × photons."""
 
 
-class FrameBlock(Message, frozen=True, tag="frame_block"):
+class FrameBlock(Message, frozen=True, kw_only=True, tag="frame_block"):
     """Some frames of a scan, raw counts cropped to the window, in any order; each frame is sent once a window."""
 
     scan: Scan
@@ -135,7 +135,7 @@ class FrameBlock(Message, frozen=True, tag="frame_block"):
     """How long the newest of these frames had been with the streamer when the block was published."""
 
 
-class Angles(Message, frozen=True, tag="angles"):
+class Angles(Message, frozen=True, kw_only=True, tag="angles"):
     """Rocking angles that became known after their frames."""
 
     scan: Scan
@@ -143,7 +143,7 @@ class Angles(Message, frozen=True, tag="angles"):
     angle_deg: PerFrame
 
 
-class ScanEnded(Message, frozen=True, tag="scan_ended"):
+class ScanEnded(Message, frozen=True, kw_only=True, tag="scan_ended"):
     """No more frames are expected. Never silently padded: `missing` lists every index that did not come."""
 
     scan: Scan
@@ -157,7 +157,7 @@ class ScanEnded(Message, frozen=True, tag="scan_ended"):
     """Where the streamer wrote (or is writing) the scan, as a path on its machine."""
 
 
-class Quality(Message, frozen=True):
+class Quality(Message, frozen=True, kw_only=True):
     """How far a volume can be trusted; None is "not determined", never zero.
 
     Definitions: `r_factor` R = Σ(|Fρ| − √I)²/ΣI on known pixels; `llk` the Poisson deviance
@@ -182,7 +182,7 @@ class Quality(Message, frozen=True):
     """Field of view over extent of the support along (rocking, row, column)."""
 
 
-class Volume(Message, frozen=True, tag="volume"):
+class Volume(Message, frozen=True, kw_only=True, tag="volume"):
     """A reconstructed crystal in the laboratory frame (z downstream, y up, x completing), cropped to its support.
 
     `displacement_a` and `strain` are NaN outside the support; position of voxel (0, 0, 0) from the centre of
@@ -245,7 +245,7 @@ class Volume(Message, frozen=True, tag="volume"):
     support: LabSupport
 
 
-class JobProgress(Message, frozen=True, tag="job_progress"):
+class JobProgress(Message, frozen=True, kw_only=True, tag="job_progress"):
     """What the reconstructor is doing for a scan, for progress bars and for planning at the control desk."""
 
     scan: Scan
@@ -264,14 +264,14 @@ class JobProgress(Message, frozen=True, tag="job_progress"):
     hold_left_s: float | None = None
 
 
-class Confirmed(Message, frozen=True, tag="confirmed"):
+class Confirmed(Message, frozen=True, kw_only=True, tag="confirmed"):
     """The reconstructor's refined archive of this scan is durable; the streamer may forget the scan's frames."""
 
     scan: Scan
     revision: int
 
 
-class Notice(Message, frozen=True, tag="notice"):
+class Notice(Message, frozen=True, kw_only=True, tag="notice"):
     """Something a person at the control desk should know: one plain sentence."""
 
     level: Literal["info", "warning", "error"]
