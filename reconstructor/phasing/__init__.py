@@ -1,0 +1,27 @@
+"""Problem -> Estimates. This package knows no detector, no service and no laboratory frame; it could leave the house.
+
+    from reconstructor.phasing import engine, recipe_file
+    from reconstructor.phasing.kernels import cpu
+    from reconstructor.phasing.problem import Problem, Start, free_pixels
+
+    recipe = recipe_file.default("refined")
+    kernel = cpu.choose(problem.shape, threads=1)           # one instance per run per thread
+    for estimate in engine.run(recipe, problem, Start(), kernel, seed=1):
+        ...                                                 # estimate.iteration of estimate.iterations
+    estimate.obj, estimate.support, estimate.misfit         # the last one is the result
+
+- `problem`     Problem (counts, known, free, response, background), Start (obj, support), Estimate, Misfit,
+                PhasingError, `amplitude(problem)`, `free_pixels(shape, measured, seed, share, radius)`
+- `recipe`      Recipe (name, stages, beginning, runs; iterations, cost), Stage, Step, Shrinkwrap, TwinRemoval,
+                `scaled(recipe, iterations)`
+- `notation`    `parse(line, name) -> Recipe`, `written(recipe) -> line`, `sha256(recipe)`, NotationError
+- `recipe_file` `default("refined" | "provisional")`, `load(path)`, `read(text, origin)`
+- `engine`      `run(recipe, problem, start, kernel, seed, every=20) -> Iterator[Estimate]`
+- `kernel`      the protocol; `kernels.reference.ReferenceKernel()`, `kernels.cpu.choose(shape, threads)`
+- `quality`     `misfit(problem, obj, support_voxels) -> Misfit`, `mean_to_max`, `overlap`, PRTF
+- `population`  rejection, choice by free LLK, alignment, first eigenmode and its weight
+- `support`, `resolution`, `sizes` (`largest_fast`, `nearest_fast`, `FAST`), `projections`, `steps`, `schedule`
+
+Natural order everywhere outside the kernels: data with the Bragg peak at n // 2, object centred at n // 2, axes
+(rocking, row, column), forward FFT from object to diffraction.
+"""

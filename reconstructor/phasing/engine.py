@@ -1,0 +1,161 @@
+"""A run: recipe, data, start and seed in, estimates out. No time, no threads, no devices, no input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reconstructor.phasing import quality, resolution, sizes
+from reconstructor.phasing.kernel import Kernel, Snapshot, Sums
+from reconstructor.phasing.problem import Complex, Estimate, Mask, PhasingError, Problem, Real, Start, amplitude
+from reconstructor.phasing.recipe import Range, Recipe, Stage
+from reconstructor.phasing.schedule import Chunk, chunks
+from reconstructor.phasing.support import from_autocorrelation, grown, halved
+
+YIELD_EVERY = 20
+NOTHING = Sums(0.0, 0.0, 0.0)
+
+
+def run(
+    recipe: Recipe, problem: Problem, start: Start | None, kernel: Kernel, seed: int, every: int = YIELD_EVERY
+) -> Iterator[Estimate]:
+    """Phase `problem`: an estimate at least every `every` iterations, with `misfit` at the end of each stage.
+
+    The last one (`Estimate.last`) is the result: rolled so that its support's centre of mass is at n // 2, scaled to
+    the known counts. The same arguments give the same estimates on the same kernel and machine. A run may be left
+    at any yield. Raises PhasingError when there is nothing to phase, the support vanishes, or a value is not finite.
+    """
+    sizes.check(problem.shape)
+    rng = np.random.default_rng(seed)
+    autocorrelation, thresholds = _drawn(recipe, rng)
+    state: tuple[Complex, Mask] | None = None
+    done = 0
+    for number, stage in enumerate(recipe.stages):
+        part = resolution.cropped(problem, stage.crop)
+        data = amplitude(part)
+        kernel.load(data)
+        if state is None:
+            state = _beginning(recipe, part, data, start or Start(), autocorrelation, rng)
+        else:
+            state = _carried(*state, part)
+        kernel.put(*state)
+        walk = _Walk(kernel, stage, number, thresholds[number], float(np.sum(np.square(data), where=data > 0)))
+        for chunk in chunks(stage, every):
+            walk.do(chunk)
+            done += chunk.iterations
+            if chunk.report:
+                estimate = walk.estimate(chunk, done, recipe.iterations)
+                if chunk.end:
+                    estimate = finished(estimate, part)
+                    state = estimate.obj, estimate.support
+                yield estimate
+
+
+def _drawn(recipe: Recipe, rng: np.random.Generator) -> tuple[float, list[float]]:
+    """What a run draws before it begins: always the same number of draws, so that stages do not change seeds."""
+    autocorrelation = _from(recipe.beginning.autocorrelation, rng.random())
+    share = rng.random()
+    thresholds = [_from(s.shrinkwrap.threshold, share) if s.shrinkwrap else 0.0 for s in recipe.stages]
+    return autocorrelation, thresholds
+
+
+def _from(span: Range, share: float) -> float:
+    return span[0] + (span[1] - span[0]) * share
+
+
+def _beginning(
+    recipe: Recipe, problem: Problem, data: Real, start: Start, threshold: float, rng: np.random.Generator
+) -> tuple[Complex, Mask]:
+    """The object and support a run starts from, with the energy of the data."""
+    given = start.support if start.support is not None else None if start.obj is None else start.obj != 0
+    if given is None:
+        support = from_autocorrelation(data, threshold)
+    else:
+        support = grown(resolution.resampled_support(given, problem.shape), recipe.beginning.grow_voxels)
+    if start.obj is not None:
+        obj = resolution.resampled(start.obj, problem.shape).astype(np.complex64)
+        factor = quality.scale(problem, quality.intensity(obj))
+        if not np.isfinite(factor) or factor <= 0:
+            raise PhasingError(f"the start object has the scale {factor} to the data; wanted a finite one above 0")
+        return obj * np.float32(np.sqrt(factor)), support
+    size = rng.random(problem.shape, np.float32)
+    phase = rng.random(problem.shape, np.float32) * np.float32(2 * np.pi)
+    obj = np.where(support, size * np.exp(1j * phase), 0).astype(np.complex64)
+    energy = float(np.sum(np.square(data), where=data > 0, dtype=np.float64)) / data.size
+    return obj * np.float32(np.sqrt(energy / float(np.vdot(obj, obj).real))), support
+
+
+def _carried(obj: Complex, support: Mask, problem: Problem) -> tuple[Complex, Mask]:
+    """Object and support on the voxels of the next stage."""
+    fine = resolution.resampled_support(support, problem.shape)
+    return resolution.resampled(obj, problem.shape), grown(fine, 1) if fine.shape != support.shape else fine
+
+
+@dataclass
+class _Walk:
+    """A stage under way."""
+
+    kernel: Kernel
+    stage: Stage
+    number: int
+    threshold: float
+    power: float
+    """ΣA² over known voxels."""
+    sums: Sums = NOTHING
+    whole: Mask | None = None
+    """The support while half of it is in use."""
+
+    def do(self, chunk: Chunk) -> None:
+        if chunk.halve:
+            self.whole = self.kernel.support()
+            self.kernel.restrict(halved(self.whole))
+        self.sums = self.kernel.iterate(chunk.step.algorithm, chunk.step.beta, chunk.iterations)
+        if not np.isfinite(self.sums.misfit + self.sums.total) or self.sums.total <= 0:
+            raise PhasingError(
+                f"after {chunk.step.algorithm} the object's energy is {self.sums.total} and its misfit "
+                f"{self.sums.misfit}; wanted finite numbers, and some energy"
+            )
+        if chunk.restore and self.whole is not None:
+            self.kernel.restrict(self.whole)
+            self.whole = None
+        if chunk.sigma_voxels is not None and self.stage.shrinkwrap is not None:
+            shrunk = self.kernel.shrink(chunk.sigma_voxels, self.threshold, self.stage.shrinkwrap.fraction)
+            self.threshold = shrunk.threshold
+
+    def estimate(self, chunk: Chunk, done: int, iterations: int) -> Estimate:
+        shape, snapshot = self.kernel.shape, self.kernel.snapshot()
+        if not np.isfinite(np.vdot(snapshot.block, snapshot.block).real):
+            bad = int(np.count_nonzero(~np.isfinite(snapshot.block)))
+            raise PhasingError(f"after {chunk.step.algorithm} {bad} voxels of the object are not finite; wanted none")
+        return Estimate(
+            shape=shape,
+            corner=_centred(snapshot, shape),
+            block=snapshot.block,
+            inside=snapshot.inside,
+            iteration=done,
+            iterations=iterations,
+            step=chunk.step.algorithm,
+            stage=self.number,
+            iterate_r=self.sums.misfit / self.power,
+            energy_outside=max(0.0, 1.0 - self.sums.inside / self.sums.total),
+        )
+
+
+def _centred(snapshot: Snapshot, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The corner that brings the support's centre of mass to n // 2, as far as the volume goes."""
+    corner = []
+    for axis, n in enumerate(shape):
+        along = snapshot.inside.sum(axis=tuple(a for a in range(3) if a != axis), dtype=np.int64)
+        centre = round(float((along * np.arange(along.size)).sum() / max(1, along.sum())))
+        corner.append(int(np.clip(n // 2 - centre, 0, n - along.size)))
+    return corner[0], corner[1], corner[2]
+
+
+def finished(estimate: Estimate, problem: Problem) -> Estimate:
+    """The estimate scaled to the known counts, with its misfit."""
+    factor = quality.scale(problem, quality.intensity(estimate.obj))
+    scaled = replace(estimate, block=estimate.block * np.float32(np.sqrt(factor)))
+    voxels = int(np.count_nonzero(estimate.inside))
+    return replace(scaled, misfit=quality.misfit(problem, scaled.obj, voxels))

@@ -1,0 +1,1 @@
+"""Kernels: reference (plain NumPy) and cpu (fused). Nothing outside this folder knows a device."""

@@ -1,0 +1,158 @@
+"""A recipe is data: stages of steps with their shrinkwrap and twin removal; TOML file or one line of notation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reconstructor.phasing.problem import PhasingError
+from reconstructor.phasing.steps import ALGORITHMS, Algorithm
+
+Range = tuple[float, float]
+
+
+def _want(holds: bool, found: str, wanted: str) -> None:
+    if not holds:
+        raise PhasingError(f"{found}; wanted {wanted}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Iterations of one algorithm."""
+
+    algorithm: Algorithm
+    iterations: int
+    beta: float = 0.9
+
+    def __post_init__(self) -> None:
+        _want(self.algorithm in ALGORITHMS, f"algorithm {self.algorithm!r}", "one of " + ", ".join(ALGORITHMS))
+        _want(self.iterations >= 1, f"{self.algorithm} has {self.iterations} iterations", "at least 1")
+        _want(0 < self.beta <= 2, f"β of {self.algorithm} is {self.beta}", "0 < β ≤ 2")
+
+
+@dataclass(frozen=True)
+class Shrinkwrap:
+    """The support from the smoothed object: voxels above threshold × RMS inside the present support."""
+
+    every: int = 20
+    """Iterations between updates."""
+    threshold: Range = (0.15, 0.40)
+    """Drawn once a run from this range."""
+    sigma_voxels: Range = (2.0, 0.5)
+    """Width of the Gaussian, falling exponentially while the support is updated: until the closing ER begins."""
+    fraction: Range = (1e-4, 0.7)
+    """Of the volume; outside it the threshold gives way by 10 % at a time."""
+
+    def __post_init__(self) -> None:
+        _want(self.every >= 1, f"shrinkwrap every {self.every} iterations", "every 1 or more")
+        low, high = self.threshold
+        _want(0 < low <= high, f"shrinkwrap threshold {low}..{high}", "0 < low ≤ high")
+        _want(min(self.sigma_voxels) > 0, f"shrinkwrap sigma {self.sigma_voxels}", "σ > 0 voxels")
+        small, large = self.fraction
+        _want(0 <= small < large <= 1, f"support fraction {small}..{large}", "0 ≤ small < large ≤ 1")
+
+
+@dataclass(frozen=True)
+class TwinRemoval:
+    """Some iterations with half of the support, so that one of object and twin wins."""
+
+    at: float = 0.25
+    """Share of the stage's iterations before its closing ER after which it begins."""
+    iterations: int = 10
+
+    def __post_init__(self) -> None:
+        _want(0 <= self.at < 1, f"twin removal at {self.at}", "0 ≤ at < 1")
+        _want(self.iterations >= 1, f"twin removal for {self.iterations} iterations", "at least 1")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps in a row on one resolution."""
+
+    steps: tuple[Step, ...]
+    shrinkwrap: Shrinkwrap | None = None
+    twin: TwinRemoval | None = None
+    crop: float = 1.0
+    """Central share of the window used, along each axis: 0.5 is half the resolution, about ten times the speed."""
+
+    def __post_init__(self) -> None:
+        _want(bool(self.steps), "a stage without steps", "at least one, such as ER**20")
+        _want(0 < self.crop <= 1, f"crop {self.crop}", "0 < crop ≤ 1")
+
+    @property
+    def iterations(self) -> int:
+        """Of all its steps."""
+        return sum(step.iterations for step in self.steps)
+
+    @property
+    def searching(self) -> int:
+        """Iterations before the closing ER (all, if there is nothing but ER): as long as these last, the support is
+        updated."""
+        last = max((place for place, step in enumerate(self.steps) if step.algorithm != "ER"), default=len(self.steps))
+        return sum(step.iterations for step in self.steps[: last + 1])
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a start is made."""
+
+    autocorrelation: Range = (0.05, 0.11)
+    """Cold: the support is where |autocorrelation| is above this share (drawn a run) of its maximum."""
+    grow_voxels: int = 2
+    """Warm: the given support is grown by this first."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """How large a population the recipe asks for."""
+
+    cold: int
+    warm: int = 0
+    """At most so many of them warm, where there is something to start from."""
+    least: int = 1
+    """Never fewer than this, whatever the deadline."""
+
+    def __post_init__(self) -> None:
+        _want(self.cold >= 0 and self.warm >= 0 and self.cold + self.warm >= 1, f"{self}", "at least one run")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a run, but its data, start and seed."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    beginning: Beginning = Beginning()
+    runs: Runs = Runs(1)
+
+    def __post_init__(self) -> None:
+        _want(bool(self.stages), f"recipe {self.name!r} without stages", "at least one")
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of a run, all stages together."""
+        return sum(stage.iterations for stage in self.stages)
+
+    @property
+    def cost(self) -> float:
+        """Iterations of a run in units of one at the full size of the problem: a stage counts by its voxels."""
+        return sum(stage.iterations * stage.crop**3 for stage in self.stages)
+
+
+def scaled(recipe: Recipe, iterations: int) -> Recipe:
+    """The same recipe with about so many iterations a run, never less than one a step.
+
+    Shrinkwrap keeps its number of updates as far as 5 iterations between them allow.
+    """
+    _want(iterations >= 1, f"a recipe scaled to {iterations} iterations", "at least 1")
+    share = iterations / recipe.iterations
+    stages = tuple(_scaled(stage, share) for stage in recipe.stages)
+    return replace(recipe, stages=stages)
+
+
+def _scaled(stage: Stage, share: float) -> Stage:
+    steps = tuple(replace(step, iterations=max(1, round(step.iterations * share))) for step in stage.steps)
+    shrinkwrap = stage.shrinkwrap
+    if shrinkwrap is not None and share < 1:
+        least = min(5, shrinkwrap.every)
+        shrinkwrap = replace(shrinkwrap, every=max(least, round(shrinkwrap.every * share)))
+    return replace(stage, steps=steps, shrinkwrap=shrinkwrap)

@@ -1,0 +1,52 @@
+"""The projection algorithms, as data.
+
+With P = modulus projection of the present object g, one iteration of ER, HIO, RAAR or solvent flipping is linear
+in g and P, with one pair of weights inside the support and one outside:
+
+    inside: g ← in_g · g + in_p · P          outside: g ← out_g · g + out_p · P
+
+so one kernel serves them all. The difference map needs P twice; its two halves have the same form.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Algorithm = Literal["ER", "HIO", "RAAR", "DM", "SF"]
+ALGORITHMS: tuple[Algorithm, ...] = ("ER", "HIO", "RAAR", "DM", "SF")
+
+
+class Update(NamedTuple):
+    """Weights of the real-space update."""
+
+    in_g: float
+    in_p: float
+    out_g: float
+    out_p: float
+
+
+def update(algorithm: Algorithm, beta: float) -> Update:
+    """The update of every algorithm but the difference map (PHYSICS: ER, HIO, standard RAAR, solvent flipping)."""
+    match algorithm:
+        case "ER":
+            return Update(0.0, 1.0, 0.0, 0.0)
+        case "HIO":
+            return Update(0.0, 1.0, 1.0, -beta)
+        case "RAAR":
+            return Update(0.0, 1.0, beta, 1.0 - 2.0 * beta)
+        case "SF":
+            return Update(0.0, 1.0, 0.0, -1.0)
+        case "DM":
+            raise ValueError("the difference map is no single update; wanted difference_map(beta)")
+
+
+def difference_map(beta: float) -> tuple[Update, Update, Update]:
+    """Elser's ρ + β[P_S f_M ρ − P_M f_S ρ], f_M = (1 + 1/β)P_M − 1/β, f_S = (1 − 1/β)P_S + 1/β, in three updates.
+
+    `kept`: ρ + βP_S f_M ρ from ρ and P_M ρ; `probe`: f_S ρ, of which the modulus projection is then taken;
+    `last`: kept − β P_M f_S ρ.
+    """
+    kept = Update(0.0, beta + 1.0, 1.0, 0.0)
+    probe = Update(1.0, 0.0, 1.0 / beta, 0.0)
+    last = Update(1.0, -beta, 1.0, -beta)
+    return kept, probe, last
