@@ -1,0 +1,71 @@
+"""Free pixels: one mask a scan, fixed in raw coordinates, so that every window, run and stage keeps the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.messages import Scan
+from reconstructor.window import Place, Triple
+
+SHARE = 0.05
+RADIUS = 3
+CENTRAL = 0.05
+PEAK_MARGIN = 2.0
+
+
+@dataclass(frozen=True)
+class FreePixels:
+    """Islands of voxels kept from the modulus projection, to judge runs by.
+
+    An island's radius is 3 voxels of the coarsest window used (`binning`), so that a binned voxel is rarely cut;
+    the part within 5 % of the curve's extent about the peak has none.
+    """
+
+    seed: int
+    shape: Triple
+    """(frame, row, column) of the raw curve."""
+    centre: Place
+    """The Bragg peak as it was known when the mask was drawn."""
+    binning: Triple
+    share: float = SHARE
+
+    def mask(self) -> NDArray[np.bool_]:
+        """True where free; (frame, row, column) of the raw curve. The same for the same values, always."""
+        radii = [max(RADIUS * b, 1) for b in self.binning]
+        ball = _ellipsoid(radii)
+        islands = round(-np.log1p(-self.share) * np.prod(self.shape, dtype=float) / np.count_nonzero(ball))
+        rng = np.random.default_rng(self.seed)
+        free = np.zeros([n + 2 * r for n, r in zip(self.shape, radii, strict=True)], np.bool_)
+        spots = rng.integers(0, self.shape, size=(islands, 3))
+        for i, j, k in spots:
+            a, b, c = ball.shape
+            free[i : i + a, j : j + b, k : k + c] |= ball
+        inner: NDArray[np.bool_] = free[tuple(slice(r, r + n) for r, n in zip(radii, self.shape, strict=True))]
+        return inner & self._outside()
+
+    def _outside(self) -> NDArray[np.bool_]:
+        distance = np.zeros(self.shape, np.float32)
+        for axis, n in enumerate(self.shape):
+            reach = CENTRAL * n + PEAK_MARGIN * self.binning[axis]
+            k = ((np.arange(n) - self.centre[axis]) / reach) ** 2
+            distance += np.expand_dims(k.astype(np.float32), tuple(a for a in range(3) if a != axis))
+        outside: NDArray[np.bool_] = distance > 1
+        return outside
+
+
+def free_pixels(scan: Scan, shape: Triple, centre: Place, binning: Triple) -> FreePixels:
+    """The free pixels of a scan: drawn from its name, so that a restart draws the same."""
+    seed = int.from_bytes(hashlib.sha256(scan.encode()).digest()[:8], "little")
+    return FreePixels(seed, shape, centre, binning)
+
+
+def _ellipsoid(radii: list[int]) -> NDArray[np.bool_]:
+    distance = np.zeros([2 * r + 1 for r in radii])
+    for axis, r in enumerate(radii):
+        k = (np.arange(-r, r + 1) / (r + 1e-9)) ** 2
+        distance += np.expand_dims(k, tuple(a for a in range(3) if a != axis))
+    return distance <= 1

@@ -1,0 +1,124 @@
+"""Which window to phase: how far bins may go, which sizes are fast, what is worth the time there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from reconstructor.curve import Reading
+from reconstructor.peak import Peak
+from reconstructor.phasing.sizes import FAST, nearest_fast
+from reconstructor.window import Triple, Window3, around
+
+LEAST_OVERSAMPLING = 2.5
+CORRELATION_LEVEL = 0.05
+"""The crystal's autocorrelation is taken to end below this share of its maximum."""
+LOOK_SIDE = 96
+"""Voxels a side of the part about the peak that is looked at."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Largest windows, in voxels a side after binning."""
+
+    provisional_side: int = 96
+    refined_side: int = 128
+
+
+@dataclass(frozen=True)
+class Oversampling:
+    """Field of view over the crystal's extent along (rocking, row, column), before any binning."""
+
+    ratio: tuple[float, float, float]
+
+    def binning(self, axis: int) -> int:
+        """How many voxels of an axis may be summed while `LEAST_OVERSAMPLING` is kept; at least 1."""
+        return max(1, int(self.ratio[axis] / LEAST_OVERSAMPLING))
+
+
+def oversampling(reading: Reading, peak: Peak) -> Oversampling:
+    """From the autocorrelation of the counts about the peak, whose extent is twice the crystal's.
+
+    Along the rocking axis only as many frames on either side of the peak are taken as are measured on both, so that
+    a curve cut off after its peak does not look like a larger crystal than it is by more than its resolution.
+    """
+    behind, ahead = _measured_about(reading.measured, peak.at[0])
+    half = max(1, min(behind, ahead, LOOK_SIDE // 2))
+    frames = slice(peak.at[0] - half, peak.at[0] + half + 1)
+    rows, columns = (
+        slice(max(0, p - LOOK_SIDE // 2), min(n, p + LOOK_SIDE // 2))
+        for p, n in zip(peak.at[1:], reading.image.shape, strict=True)
+    )
+    counts = np.where(reading.trusted[rows, columns], reading.counts[frames, rows, columns], 0).astype(np.float32)
+    padded = [scipy.fft.next_fast_len(n) for n in counts.shape]
+    correlation = np.abs(scipy.fft.fftn(counts, s=padded))
+    inside = correlation > CORRELATION_LEVEL * correlation.flat[0]
+    a, b, c = (_ratio(inside, axis) for axis in range(3))
+    return Oversampling((a, b, c))
+
+
+def _measured_about(measured: NDArray[np.bool_], frame: int) -> tuple[int, int]:
+    """How many frames without a gap are measured before and after `frame`."""
+    before = measured[:frame][::-1]
+    after = measured[frame + 1 :]
+    return (
+        int(np.argmin(before)) if not before.all() else len(before),
+        int(np.argmin(after)) if not after.all() else len(after),
+    )
+
+
+def _ratio(inside: NDArray[np.bool_], axis: int) -> float:
+    """Size of an axis over half the extent of the connected part about 0 shift, in an array with 0 at its origin."""
+    along = inside.any(axis=tuple(a for a in range(3) if a != axis))
+    n = len(along)
+    reach = int(np.argmin(along[: n // 2 + 1])) if not along[: n // 2 + 1].all() else n // 2
+    return n / max(1.0, float(reach))
+
+
+def provisional_window(reading: Reading, peak: Peak, sampled: Oversampling, limits: Limits) -> Window3:
+    """Binned as far as oversampling allows, then cropped to a fast size of at most `limits.provisional_side`."""
+    binning = _allowed(reading, sampled)
+    return _window(reading, peak, binning, limits.provisional_side)
+
+
+def refined_windows(reading: Reading, peak: Peak, sampled: Oversampling, limits: Limits) -> tuple[Window3, ...]:
+    """Windows for a refined volume, the best first and each next one cheaper.
+
+    Voxels as measured, cropped about the peak; the rocking axis is binned (as far as oversampling allows) only where
+    that crop would leave more than half of its frames out.
+    """
+    side = min(limits.refined_side, nearest_fast(max(reading.image.shape)))
+    frames = len(reading.measured)
+    wanted = max(1, round(frames / side)) if frames > 2 * side else 1
+    binning = (min(wanted, _allowed(reading, sampled)[0]), 1, 1)
+    found: list[Window3] = []
+    for smaller in (n for n in reversed(FAST) if 48 <= n <= side or n == side):
+        window = _window(reading, peak, binning, smaller)
+        if not found or window.voxels < 0.7 * found[-1].voxels:
+            found.append(window)
+    cheapest = provisional_window(reading, peak, sampled, limits)
+    if cheapest.voxels < 0.7 * found[-1].voxels:
+        found.append(cheapest)
+    return tuple(found)
+
+
+def _allowed(reading: Reading, sampled: Oversampling) -> Triple:
+    """Bins that oversampling allows and that leave at least 32 voxels on the axis."""
+    sizes = (len(reading.measured), *reading.image.shape)
+    a, b, c = (max(1, min(sampled.binning(axis), size // 32)) for axis, size in enumerate(sizes))
+    return a, b, c
+
+
+def _window(reading: Reading, peak: Peak, binning: Triple, side: int) -> Window3:
+    """The fast window of at most `side` voxels a side about the peak."""
+    sizes = (len(reading.measured), *reading.image.shape)
+    a, b, c = (min(side, nearest_fast(size / n)) for size, n in zip(sizes, binning, strict=True))
+    return around(tuple_of(peak), binning, (a, b, c))
+
+
+def tuple_of(peak: Peak) -> tuple[float, float, float]:
+    """The peak's voxel as a place."""
+    return float(peak.at[0]), float(peak.at[1]), float(peak.at[2])
