@@ -15,13 +15,14 @@ SHARE = 0.05
 RADIUS = 3
 CENTRAL = 0.05
 PEAK_MARGIN = 2.0
+USUAL_FRAMES = 64
 
 
 @dataclass(frozen=True)
 class FreePixels:
     """Islands of voxels kept from the modulus projection, to judge runs by.
 
-    An island's radius is 3 voxels of the coarsest window used (`binning`), so that a binned voxel is rarely cut;
+    An island reaches over 3 voxels of a window binned by `binning`, so that binned voxels are rarely cut by its edge;
     the part within 5 % of the curve's extent about the peak has none.
     """
 
@@ -57,10 +58,13 @@ class FreePixels:
         return outside
 
 
-def free_pixels(scan: Scan, shape: Triple, centre: Place, binning: Triple) -> FreePixels:
-    """The free pixels of a scan: drawn from its name, so that a restart draws the same."""
+def free_pixels(scan: Scan, shape: Triple, centre: Place) -> FreePixels:
+    """The free pixels of a scan: drawn from its name, so that a restart draws the same.
+
+    Islands are longer along the rocking axis where that has many frames: there windows are binned.
+    """
     seed = int.from_bytes(hashlib.sha256(scan.encode()).digest()[:8], "little")
-    return FreePixels(seed, shape, centre, binning)
+    return FreePixels(seed, shape, centre, (max(1, round(shape[0] / USUAL_FRAMES)), 1, 1))
 
 
 def _ellipsoid(radii: list[int]) -> NDArray[np.bool_]:

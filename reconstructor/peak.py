@@ -33,6 +33,11 @@ class Peak:
     counts: float
     """Counts in the box of the frame at the maximum, smoothed over three frames."""
 
+    @property
+    def place(self) -> Place:
+        """The maximum's voxel as a place: what windows are centred on."""
+        return float(self.at[0]), float(self.at[1]), float(self.at[2])
+
 
 def find_peak(reading: Reading) -> Peak | None:
     """The peak of the measured frames, or None where no more than a few counts have come.

@@ -55,26 +55,26 @@ def oversampling(reading: Reading, peak: Peak) -> Oversampling:
     counts = np.where(reading.trusted[rows, columns], reading.counts[frames, rows, columns], 0).astype(np.float32)
     padded = [scipy.fft.next_fast_len(n) for n in counts.shape]
     correlation = np.abs(scipy.fft.fftn(counts, s=padded))
-    inside = correlation > CORRELATION_LEVEL * correlation.flat[0]
+    inside = np.asarray(correlation > CORRELATION_LEVEL * correlation[0, 0, 0])
     a, b, c = (_ratio(inside, axis) for axis in range(3))
     return Oversampling((a, b, c))
 
 
 def _measured_about(measured: NDArray[np.bool_], frame: int) -> tuple[int, int]:
     """How many frames without a gap are measured before and after `frame`."""
-    before = measured[:frame][::-1]
-    after = measured[frame + 1 :]
-    return (
-        int(np.argmin(before)) if not before.all() else len(before),
-        int(np.argmin(after)) if not after.all() else len(after),
-    )
+    gaps = np.flatnonzero(~measured)
+    before, after = gaps[gaps < frame], gaps[gaps > frame]
+    first = int(before[-1]) + 1 if before.size else 0
+    last = int(after[0]) - 1 if after.size else measured.size - 1
+    return frame - first, last - frame
 
 
 def _ratio(inside: NDArray[np.bool_], axis: int) -> float:
     """Size of an axis over half the extent of the connected part about 0 shift, in an array with 0 at its origin."""
-    along = inside.any(axis=tuple(a for a in range(3) if a != axis))
-    n = len(along)
-    reach = int(np.argmin(along[: n // 2 + 1])) if not along[: n // 2 + 1].all() else n // 2
+    along = np.asarray(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+    n = along.size
+    half = along[: n // 2 + 1]
+    reach = n // 2 if half.all() else int(np.argmin(half))
     return n / max(1.0, float(reach))
 
 
@@ -116,9 +116,4 @@ def _window(reading: Reading, peak: Peak, binning: Triple, side: int) -> Window3
     """The fast window of at most `side` voxels a side about the peak."""
     sizes = (len(reading.measured), *reading.image.shape)
     a, b, c = (min(side, nearest_fast(size / n)) for size, n in zip(sizes, binning, strict=True))
-    return around(tuple_of(peak), binning, (a, b, c))
-
-
-def tuple_of(peak: Peak) -> tuple[float, float, float]:
-    """The peak's voxel as a place."""
-    return float(peak.at[0]), float(peak.at[1]), float(peak.at[2])
+    return around(peak.place, binning, (a, b, c))
