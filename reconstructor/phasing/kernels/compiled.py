@@ -1,0 +1,138 @@
+"""Loops compiled by Numba: one pass over memory each, single precision, the GIL released.
+
+What made them fast, each measured at a factor of 2 to 6: `error_model="numpy"` (no ZeroDivision branch, so the loop
+vectorises), choosing by arithmetic weights instead of `if`, flat float32 views of complex arrays, no inlining into
+parallel loops: threads call these functions on parts. `fastmath` makes isnan always false here, so whether values are
+finite is asked elsewhere. All functions stay in this file: Numba's cache asks for the date of one file only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def _compiled(function: _Function) -> _Function:
+    return cast(_Function, numba.njit(fastmath=True, nogil=True, error_model="numpy", cache=True)(function))
+
+
+@_compiled
+def modulus(wave: Floats, amplitude: Floats) -> np.float32:
+    """Modulus projection in place of `wave` (re, im, re, im …); returns Σ(|F| − A)² where the amplitude is ≥ 0."""
+    misfit = np.float32(0)
+    for i in range(amplitude.size):
+        re = wave[2 * i]
+        im = wave[2 * i + 1]
+        a = amplitude[i]
+        square = re * re + im * im + np.float32(1e-30)
+        inverse = np.float32(1) / math.sqrt(square)
+        known = a >= np.float32(0)
+        factor = a * inverse if known else np.float32(1)
+        difference = square * inverse - a if known else np.float32(0)
+        misfit += difference * difference
+        wave[2 * i] = re * factor
+        wave[2 * i + 1] = im * factor
+    return misfit
+
+
+@_compiled
+def update(g: Floats, p: Floats, support: Bytes, in_g: float, in_p: float, out_g: float, out_p: float) -> None:
+    """g and p ← in_g · g + in_p · p inside the support, out_g · g + out_p · p outside; p is transformed next."""
+    ag, ap = np.float32(out_g), np.float32(out_p)
+    bg, bp = np.float32(in_g) - ag, np.float32(in_p) - ap
+    for i in range(support.size):
+        s = np.float32(support[i])
+        wg = ag + s * bg
+        wp = ap + s * bp
+        re = wg * g[2 * i] + wp * p[2 * i]
+        im = wg * g[2 * i + 1] + wp * p[2 * i + 1]
+        g[2 * i] = re
+        g[2 * i + 1] = im
+        p[2 * i] = re
+        p[2 * i + 1] = im
+
+
+@_compiled
+def split(g: Floats, p: Floats, support: Bytes, in_p: float, out_g: float, in_probe: float, out_probe: float) -> None:
+    """First half of the difference map: p ← probe, g ← kept (in_p · p inside, out_g · g outside)."""
+    for i in range(support.size):
+        s = np.float32(support[i])
+        o = np.float32(1) - s
+        wp = s * np.float32(in_p)
+        wg = o * np.float32(out_g)
+        wq = s * np.float32(in_probe) + o * np.float32(out_probe)
+        re = g[2 * i]
+        im = g[2 * i + 1]
+        g[2 * i] = wg * re + wp * p[2 * i]
+        g[2 * i + 1] = wg * im + wp * p[2 * i + 1]
+        p[2 * i] = wq * re
+        p[2 * i + 1] = wq * im
+
+
+@_compiled
+def energies(p: Floats, support: Bytes) -> tuple[np.float32, np.float32]:
+    """Σ|p|² inside the support and everywhere."""
+    inside = np.float32(0)
+    total = np.float32(0)
+    for i in range(support.size):
+        power = p[2 * i] * p[2 * i] + p[2 * i + 1] * p[2 * i + 1]
+        inside += np.float32(support[i]) * power
+        total += power
+    return inside, total
+
+
+@_compiled
+def smooth_rows(block: Floats, weights: Floats, out: Floats) -> None:
+    """Convolve along the last axis of (rows, n), zeros beyond the ends."""
+    rows, n = block.shape
+    r = weights.size // 2
+    line = np.zeros(n + 2 * r, np.float32)
+    for i in range(rows):
+        line[r : r + n] = block[i]
+        target = out[i]
+        target[:] = 0
+        for k in range(2 * r + 1):
+            w = weights[k]
+            for j in range(n):
+                target[j] += w * line[j + k]
+
+
+@_compiled
+def smooth_columns(block: Floats, weights: Floats, out: Floats) -> None:
+    """Convolve along the middle axis of (m, n, inner), zeros beyond the ends."""
+    m, n, inner = block.shape
+    r = weights.size // 2
+    for i in range(m):
+        for j in range(n):
+            target = out[i, j]
+            target[:] = 0
+            for k in range(max(0, j - r), min(n, j + r + 1)):
+                w = weights[k - j + r]
+                source = block[i, k]
+                for t in range(inner):
+                    target[t] += w * source[t]
+
+
+@_compiled
+def smooth_planes(block: Floats, weights: Floats, out: Floats) -> None:
+    """Convolve along the first axis of (n, m, inner), zeros beyond the ends."""
+    n, m, inner = block.shape
+    r = weights.size // 2
+    for j in range(m):
+        for i in range(n):
+            target = out[i, j]
+            target[:] = 0
+            for k in range(max(0, i - r), min(n, i + r + 1)):
+                w = weights[k - i + r]
+                source = block[k, j]
+                for t in range(inner):
+                    target[t] += w * source[t]

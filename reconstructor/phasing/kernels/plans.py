@@ -1,0 +1,48 @@
+"""FFTW plans: in place, single precision, one thread, measured once; wisdom as bytes.
+
+Planning is serialised by pyfftw itself; a plan serves one thread at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pyfftw
+
+from reconstructor.phasing.problem import Complex
+
+_FLAGS = ("FFTW_MEASURE",)
+
+
+class Pair:
+    """Forward and backward transform, in place, of all arrays with the layout of one; not normalised."""
+
+    def __init__(self, like: Complex, axes: tuple[int, ...]) -> None:
+        """Plan for arrays laid out (shape, strides, alignment) as `like`, whose content is destroyed."""
+        self._forward: Any = pyfftw.FFTW(like, like, axes=axes, direction="FFTW_FORWARD", flags=_FLAGS)
+        self._backward: Any = pyfftw.FFTW(like, like, axes=axes, direction="FFTW_BACKWARD", flags=_FLAGS)
+
+    def forward(self, array: Complex) -> None:
+        """Transform `array` in place, kernel exp(−i q·r)."""
+        self._forward.update_arrays(array, array)
+        self._forward.execute()
+
+    def backward(self, array: Complex) -> None:
+        """Transform `array` in place, kernel exp(+i q·r), without 1/N."""
+        self._backward.update_arrays(array, array)
+        self._backward.execute()
+
+
+def empty(shape: tuple[int, ...]) -> Complex:
+    """A zeroed complex64 array aligned as the plans want it."""
+    return cast(Complex, pyfftw.zeros_aligned(shape, "complex64"))
+
+
+def wisdom() -> bytes:
+    """What FFTW has learnt about single precision on this machine, to be kept for the next start."""
+    return cast(bytes, pyfftw.export_wisdom()[1])
+
+
+def learn(kept: bytes) -> bool:
+    """Take kept wisdom; False if FFTW refuses it (another version or machine), which only costs planning anew."""
+    return bool(pyfftw.import_wisdom((b"", kept, b""))[1])
