@@ -1,0 +1,87 @@
+"""Volume -> everything that is drawn of it: surface, slices and numbers. Heavy, and so never on the GUI thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from contract.messages import Scan, Stage, Volume
+from viewer.slices import Slice, central_slices
+from viewer.surface import Surface, build_surface
+
+PROVISIONAL_STEP = 2
+REFINED_STEP = 1
+LARGEST_FINE_VOXELS = 128**3
+"""Above this a refined volume is meshed coarsely too."""
+
+
+@dataclass(frozen=True, order=True)
+class Slot:
+    """Where a volume belongs; the newest of a slot replaces the older, and slots never replace each other."""
+
+    crystal: str
+    hold: str
+    stage: Stage
+
+
+def slot_of(volume: Volume) -> Slot:
+    """A volume without crystal or hold stands for its scan alone."""
+    return Slot(volume.crystal or volume.scan, volume.hold or volume.scan, volume.stage)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What is drawn of one volume; compared by identity. Kept instead of the volume, to bound memory."""
+
+    facts: Volume
+    """The message without its arrays (all empty)."""
+    surface: Surface | None
+    """None where the density does not reach its isosurface level."""
+    slices: tuple[Slice, ...]
+    radius_nm: float
+    """Half the diagonal of the box around the support."""
+    displacement_extent_a: float
+    """99th percentile of |displacement| inside the support."""
+    strain_rms: float
+    """Inside the support; NaN if nothing is."""
+
+    @property
+    def scan(self) -> Scan:
+        """The scan it was made from."""
+        return self.facts.scan
+
+
+def draw_picture(volume: Volume, maximum_faces: int = 100_000) -> Picture:
+    """Prepare a volume for the screen: a coarser mesh for a provisional one, at most `maximum_faces` triangles."""
+    fine = volume.stage == "refined" and volume.density.size <= LARGEST_FINE_VOXELS
+    surface = build_surface(
+        volume.density,
+        volume.displacement_a,
+        level=volume.isosurface,
+        voxel_nm=volume.voxel_nm,
+        origin_nm=volume.origin_nm,
+        step=REFINED_STEP if fine else PROVISIONAL_STEP,
+        maximum_faces=maximum_faces,
+    )
+    slices = central_slices(volume.density, volume.displacement_a, volume.strain, volume.voxel_nm, volume.origin_nm)
+    sides = np.multiply(volume.density.shape, volume.voxel_nm)
+    inside = np.isfinite(volume.displacement_a)
+    strain = volume.strain[np.isfinite(volume.strain)]
+    return Picture(
+        facts=without_arrays(volume),
+        surface=surface,
+        slices=slices,
+        radius_nm=float(np.linalg.norm(sides) / 2),
+        displacement_extent_a=float(np.percentile(np.abs(volume.displacement_a[inside]), 99)) if inside.any() else 0.0,
+        strain_rms=float(np.sqrt(np.mean(strain.astype(np.float64) ** 2))) if strain.size else float("nan"),
+    )
+
+
+def without_arrays(volume: Volume) -> Volume:
+    """The same message with empty arrays: its facts."""
+    nothing = np.zeros((0, 0, 0), np.float32)
+    return msgspec.structs.replace(
+        volume, density=nothing, displacement_a=nothing, strain=nothing, support=nothing.astype(np.uint8)
+    )
