@@ -280,14 +280,5 @@ class Notice(Message, frozen=True, kw_only=True, tag="notice"):
 
 
 AnyMessage = (
-    HoldStarted
-    | HoldEnded
-    | ScanStarted
-    | FrameBlock
-    | Angles
-    | ScanEnded
-    | Volume
-    | JobProgress
-    | Confirmed
-    | Notice
+    HoldStarted | HoldEnded | ScanStarted | FrameBlock | Angles | ScanEnded | Volume | JobProgress | Confirmed | Notice
 )
