@@ -43,7 +43,7 @@ def read(parts: Sequence[memoryview]) -> Record:
 
 def agree(frame: Frame, series: SeriesStarted) -> None:
     """Raise `DecodeError` unless `frame` has the number, sizes and dtype that `series` announced."""
-    if frame.index >= series.frames_expected:
+    if 0 < series.frames_expected <= frame.index:
         raise DecodeError("series", f"frame {frame.index} came in a series of {series.frames_expected} frames")
     for name, packed in frame.channels.items():
         if packed.shape != series.shape:

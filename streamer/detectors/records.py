@@ -42,6 +42,7 @@ class SeriesStarted:
 
     series: Scan
     frames_expected: int
+    """0 if the start was missed and this was made from a frame"""
     shape: tuple[int, int]
     """(rows, columns) of the full detector image"""
     dtype: np.dtype[Any] | None = None
