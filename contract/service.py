@@ -95,7 +95,7 @@ def _close_after(fault: Exception, service: Service, telemetry: Telemetry) -> No
     try:
         service.close()
     except Exception as second:
-        telemetry.log.error("closing failed too", fault=_line(second), after=_line(fault), exc_info=False)
+        telemetry.log.error("closing failed too", fault=_line(second), after=_line(fault), exc_info=second)
 
 
 def announce(path: Path, service: Service, metrics_port: int) -> None:
