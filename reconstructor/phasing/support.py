@@ -13,14 +13,15 @@ from scipy import ndimage
 from reconstructor.phasing.problem import Complex, Mask, PhasingError, Real, Shape
 
 Box = tuple[slice, slice, slice]
-Smooth = Callable[[Real, float], Real]
-"""Gaussian smoothing (block, σ in voxels) with zeros around the block, cut off at `reach(σ)`."""
+Smooth = Callable[[Real, float, Box], Real]
+"""Gaussian smoothing (block, σ in voxels, part wanted) with zeros around the block, cut off at `reach(σ)`."""
 
-TRUNCATE = 4.0
+TRUNCATE = 3.0
+"""Where the Gaussian is cut, in σ: what lies beyond is 0.3 %, and the margin to be smoothed grows with it."""
 
 
 class Update(NamedTuple):
-    """A new support inside `box`; nothing of it lies elsewhere."""
+    """A new support and the box that bounds it."""
 
     box: Box
     inside: Mask
@@ -33,10 +34,10 @@ def reach(sigma_voxels: float) -> int:
     return int(TRUNCATE * sigma_voxels + 0.5)
 
 
-def smoothed(block: Real, sigma_voxels: float) -> Real:
-    """Gaussian smoothing with zeros around the block."""
-    out: Real = ndimage.gaussian_filter(block, sigma_voxels, mode="constant", truncate=TRUNCATE)
-    return out
+def smoothed(block: Real, sigma_voxels: float, part: Box) -> Real:
+    """Gaussian smoothing with zeros around the block; the part of it that is wanted."""
+    out: Real = ndimage.gaussian_filter(block, sigma_voxels, mode="constant", radius=reach(sigma_voxels))
+    return out[part]
 
 
 def bounding_box(support: NDArray[Any]) -> Box:
@@ -76,11 +77,10 @@ def shrunk(
     shape: Shape = (obj.shape[0], obj.shape[1], obj.shape[2])
     margin = reach(sigma_voxels)
     outer, inner = grown_box(box, 2 * margin, shape), grown_box(box, margin, shape)
-    soft = smooth(np.abs(obj[outer]), sigma_voxels)
     a, b, c = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-    soft = soft[a, b, c]
-    within = soft[support[inner] != 0]
-    level = float(np.sqrt(np.mean(np.square(within, dtype=np.float64)))) if within.size else 0.0
+    soft = smooth(np.abs(obj[outer]), sigma_voxels, (a, b, c))
+    within = soft[support[inner].view(np.bool_)]
+    level = float(np.sqrt(np.mean(np.square(within), dtype=np.float64))) if within.size else 0.0
     if not np.isfinite(level) or level <= 0:
         raise PhasingError(f"the object's RMS inside its support is {level}; wanted a finite number above 0")
     for _ in range(24):
@@ -91,11 +91,17 @@ def shrunk(
         elif voxels > fraction[1] * obj.size:
             threshold *= 1.1
         else:
-            return Update(inner, inside, voxels, threshold)
+            return _trimmed(inner, inside, voxels, threshold)
     raise PhasingError(
         f"the support is {voxels} of {obj.size} voxels at threshold {threshold:.3g} × RMS; "
         f"wanted a share of {fraction[0]:g} to {fraction[1]:g}"
     )
+
+
+def _trimmed(box: Box, inside: Mask, voxels: int, threshold: float) -> Update:
+    tight = bounding_box(inside)
+    a, b, c = (slice(o.start + t.start, o.start + t.stop) for o, t in zip(box, tight, strict=True))
+    return Update((a, b, c), inside[tight], voxels, threshold)
 
 
 def from_autocorrelation(amplitude: Real, threshold: float) -> Mask:

@@ -91,48 +91,41 @@ def energies(p: Floats, support: Bytes) -> tuple[np.float32, np.float32]:
 
 
 @_compiled
-def smooth_rows(block: Floats, weights: Floats, out: Floats) -> None:
-    """Convolve along the last axis of (rows, n), zeros beyond the ends."""
+def smooth_rows(block: Floats, weights: Floats, first: int, out: Floats) -> None:
+    """Convolve along the last axis of (rows, n), zeros beyond the ends; `out` begins at column `first` of it.
+
+    Sums run over multiples of 16 columns: short loops would spend their time on what is left over.
+    """
     rows, n = block.shape
+    wanted = out.shape[1]
+    wide = (wanted + 15) // 16 * 16
     r = weights.size // 2
-    line = np.zeros(n + 2 * r, np.float32)
+    line = np.zeros(first + wide + n + 2 * r, np.float32)
+    sums = np.zeros(wide, np.float32)
     for i in range(rows):
-        line[r : r + n] = block[i]
-        target = out[i]
-        target[:] = 0
+        for j in range(n):
+            line[r + j] = block[i, j]
+        sums[:] = 0
         for k in range(2 * r + 1):
             w = weights[k]
-            for j in range(n):
-                target[j] += w * line[j + k]
+            source = line[first + k : first + k + wide]
+            for j in range(wide):
+                sums[j] += w * source[j]
+        for j in range(wanted):
+            out[i, j] = sums[j]
 
 
 @_compiled
-def smooth_columns(block: Floats, weights: Floats, out: Floats) -> None:
-    """Convolve along the middle axis of (m, n, inner), zeros beyond the ends."""
+def smooth_columns(block: Floats, weights: Floats, first: int, out: Floats) -> None:
+    """Convolve along the middle axis of (m, n, inner), zeros beyond the ends; `out` begins at `first` of it."""
     m, n, inner = block.shape
     r = weights.size // 2
     for i in range(m):
-        for j in range(n):
+        for j in range(out.shape[1]):
             target = out[i, j]
             target[:] = 0
-            for k in range(max(0, j - r), min(n, j + r + 1)):
-                w = weights[k - j + r]
+            for k in range(max(0, first + j - r), min(n, first + j + r + 1)):
+                w = weights[k - first - j + r]
                 source = block[i, k]
-                for t in range(inner):
-                    target[t] += w * source[t]
-
-
-@_compiled
-def smooth_planes(block: Floats, weights: Floats, out: Floats) -> None:
-    """Convolve along the first axis of (n, m, inner), zeros beyond the ends."""
-    n, m, inner = block.shape
-    r = weights.size // 2
-    for j in range(m):
-        for i in range(n):
-            target = out[i, j]
-            target[:] = 0
-            for k in range(max(0, i - r), min(n, i + r + 1)):
-                w = weights[k - i + r]
-                source = block[k, j]
                 for t in range(inner):
                     target[t] += w * source[t]
