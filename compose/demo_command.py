@@ -33,7 +33,9 @@ SCAN_54_SHA256 = "533949c358d9f50ae3850ea0e609fd76a092d0ee31d888ca0f49f8b3747265
 
 
 def demo(
-    replay: Annotated[Path | None, typer.Option(help="Send this recorded scan (HDF5) instead of simulated ones.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Send this recorded scan (HDF5) instead of simulated ones.")
+    ] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the table here as JSON.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where archives, pictures and logs go.")] = None,
     seed: Annotated[int, typer.Option(help="Repeats the simulated crystals and their photons.")] = 1,
@@ -68,9 +70,7 @@ def _new_folder() -> Path:
     return Path(f"bragglive-demo-{datetime.now(UTC):%Y%m%dT%H%M%S}")
 
 
-def _plan(
-    folder: Path, replay: Path | None, seed: int, rate: float, after_s: float | None, screen: object
-) -> DemoPlan:
+def _plan(folder: Path, replay: Path | None, seed: int, rate: float, after_s: float | None, screen: object) -> DemoPlan:
     folder.mkdir(parents=True, exist_ok=True)
     chosen = screen if screen in ("window", "xvfb") else "none"
     if replay is not None:
@@ -90,7 +90,9 @@ def _report(
     rows = [_row(plan, ran.state, scan, replay) for scan in ran.state.scans]
     console.print(demo_table.table(rows))
     for line in rows:
-        console.print(f"{line['hold'] or line['scan']}: volume {line['archive'] or '–'}, raw frames {line['raw_archive']}")
+        console.print(
+            f"{line['hold'] or line['scan']}: volume {line['archive'] or '–'}, raw frames {line['raw_archive']}"
+        )
     picture = _picture(plan, rows)
     for path in (ran.screenshot, picture):
         if path is not None:

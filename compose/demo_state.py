@@ -127,9 +127,7 @@ def observe(state: DemoState, message: AnyMessage, now_s: float) -> DemoState:
 def _start_hold(state: DemoState, message: HoldStarted, now_s: float) -> DemoState:
     if state.hold(message.hold):
         return state
-    hold = HoldSeen(
-        message.hold, message.crystal, message.voltage_v, now_s - message.elapsed_s, message.planned_s
-    )
+    hold = HoldSeen(message.hold, message.crystal, message.voltage_v, now_s - message.elapsed_s, message.planned_s)
     return replace(state, holds=(*state.holds, hold))
 
 

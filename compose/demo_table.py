@@ -39,9 +39,7 @@ def row(state: DemoState, scan: ScanSeen, overlap: float | None, raw: Row) -> Ro
         "completion": scan.status,
         "frames_received": len(scan.indices),
         "frames_expected": scan.frames_expected,
-        "first_frame_to_first_volume_s": _between(
-            scan.first_frame_s, scan.volumes[0].at_s if scan.volumes else None
-        ),
+        "first_frame_to_first_volume_s": _between(scan.first_frame_s, scan.volumes[0].at_s if scan.volumes else None),
         "volumes_before_last_frame": scan.volumes_before_last_frame,
         "last_frame_to_refined_s": _between(scan.last_frame_s, refined.at_s if refined else None),
         "refined_before_hold_ended": bool(refined and end_s is not None and refined.at_s < end_s),
@@ -79,11 +77,15 @@ def _between(start_s: float | None, end_s: float | None) -> float | None:
 def targets(rows: list[Row], limits: Limits, wall_s: float) -> list[Target]:
     """The numbers the demo is held against; a value that was not determined does not meet its target."""
     found = [
-        Target.of("refined before the hold ended", _count(rows, "refined_before_hold_ended"), limits.scans, ">=", "holds"),
+        Target.of(
+            "refined before the hold ended", _count(rows, "refined_before_hold_ended"), limits.scans, ">=", "holds"
+        ),
         Target.of("whole demo", round(wall_s, 1), limits.wall_s, "<=", "s"),
     ]
     if limits.overlap is not None:
-        found.append(Target.of("complex overlap with the truth", _worst(rows, "complex_overlap"), limits.overlap, ">=", "1"))
+        found.append(
+            Target.of("complex overlap with the truth", _worst(rows, "complex_overlap"), limits.overlap, ">=", "1")
+        )
     if limits.volumes_before_last_frame is not None:
         least = _worst(rows, "volumes_before_last_frame")
         found.append(

@@ -71,9 +71,7 @@ class LocalProcesses:
         environment = os.environ if display is None else {**os.environ, "DISPLAY": display}
         log = self.folder / "logs" / f"{name}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
-            )
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
         running = Running(name, process, log, ready)
         self.running.append(running)
         return running

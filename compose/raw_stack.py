@@ -30,4 +30,9 @@ def raw_facts(path: Path, dataset: str = ARCHIVED) -> dict[str, object]:
             if counts.flat[place] > brightest:
                 row, column = np.unravel_index(place, counts.shape)
                 brightest, peak = int(counts.flat[place]), (index, int(row), int(column))
-    return {"raw_frames": frames, "raw_sha256": digest.hexdigest(), "raw_peak": list(peak), "raw_peak_counts": brightest}
+    return {
+        "raw_frames": frames,
+        "raw_sha256": digest.hexdigest(),
+        "raw_peak": list(peak),
+        "raw_peak_counts": brightest,
+    }

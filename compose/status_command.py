@@ -29,9 +29,9 @@ def ask(host: str, port: int, page: str) -> tuple[bool, str]:
 def status(
     host: Annotated[str, typer.Option(help="Machine the services run on.")] = "127.0.0.1",
     streamer_port: Annotated[int, typer.Option(help="Metrics port of the streamer.")] = DEFAULT_PORTS["streamer"],
-    reconstructor_port: Annotated[
-        int, typer.Option(help="Metrics port of the reconstructor.")
-    ] = DEFAULT_PORTS["reconstructor"],
+    reconstructor_port: Annotated[int, typer.Option(help="Metrics port of the reconstructor.")] = DEFAULT_PORTS[
+        "reconstructor"
+    ],
     viewer_port: Annotated[int, typer.Option(help="Metrics port of the viewer.")] = DEFAULT_PORTS["viewer"],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:

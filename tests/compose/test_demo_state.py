@@ -1,0 +1,135 @@
+"""What the demo concludes from the messages it sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compose.demo_state import DemoState, observe
+from contract.messages import (
+    Crystal,
+    FrameBlock,
+    Hold,
+    HoldEnded,
+    HoldStarted,
+    Notice,
+    Quality,
+    Scan,
+    ScanEnded,
+    ScanStarted,
+    Volume,
+    Window,
+)
+
+SCAN, CRYSTAL, HOLD = Scan("s1"), Crystal("IV"), Hold("IV-4.1")
+
+
+def started() -> ScanStarted:
+    return ScanStarted(
+        scan=SCAN,
+        source="test",
+        frames_expected=4,
+        window_revision=1,
+        window=Window(row0=0, column0=0, rows=2, columns=2),
+        detector_shape=(2, 2),
+        crystal=CRYSTAL,
+        hold=HOLD,
+        mask=np.zeros((2, 2), np.uint32),
+    )
+
+
+def block(*indices: int) -> FrameBlock:
+    n = len(indices)
+    return FrameBlock(
+        scan=SCAN,
+        window_revision=1,
+        index=np.array(indices, np.int32),
+        angle_deg=np.zeros(n),
+        monitor=np.ones(n),
+        total_counts=np.zeros(n),
+        counts=np.zeros((n, 2, 2), np.uint32),
+    )
+
+
+def volume(stage: str, revision: int) -> Volume:
+    one = np.ones((1, 1, 1), np.float32)
+    return Volume(
+        scan=SCAN,
+        stage="refined" if stage == "refined" else "provisional",
+        revision=revision,
+        frames_used=4,
+        frames_expected=4,
+        recipe="ER**1",
+        recipe_sha256="",
+        seeds=(1,),
+        quality=Quality(r_factor=0.01),
+        q_inv_a=(0.0, 0.0, 1.0),
+        q_norm_inv_a=1.0,
+        crystal_volume_um3=0.1,
+        isosurface=0.5,
+        voxel_nm=(1.0, 1.0, 1.0),
+        origin_nm=(0.0, 0.0, 0.0),
+        density=one,
+        displacement_a=one,
+        strain=one,
+        support=np.ones((1, 1, 1), np.uint8),
+    )
+
+
+def seen(*events: tuple[object, float]) -> DemoState:
+    state = DemoState()
+    for message, at_s in events:
+        state = observe(state, message, at_s)  # type: ignore[arg-type]
+    return state
+
+
+def test_volumes_before_the_last_frame_are_counted_by_arrival() -> None:
+    """A volume counts as early only if it came before the last frame did."""
+    state = seen(
+        (started(), 0.0),
+        (block(0, 1), 1.0),
+        (volume("provisional", 1), 1.5),
+        (block(2, 3), 2.0),
+        (volume("provisional", 2), 2.5),
+        (volume("refined", 3), 4.0),
+    )
+    scan = state.scans[0]
+    assert scan.volumes_before_last_frame == 1
+    assert (scan.first_frame_s, scan.last_frame_s) == (1.0, 2.0)
+    assert [v.revision for v in scan.refined] == [3]
+
+
+def test_a_repeated_block_changes_nothing() -> None:
+    """Replayed frames neither count twice nor move the time of the last frame."""
+    once = seen((started(), 0.0), (block(0, 1), 1.0))
+    assert observe(once, block(0, 1), 9.0) == once
+
+
+def test_a_hold_ends_when_it_was_planned_to() -> None:
+    """The planned end decides, counted from the hold's start, not from when we heard of it."""
+    message = HoldStarted(hold=HOLD, crystal=CRYSTAL, voltage_v=4.1, planned_s=30.0, elapsed_s=5.0)
+    state = seen((message, 100.0), (HoldEnded(hold=HOLD, crystal=CRYSTAL), 131.0))
+    assert state.holds[0].end_s == 125.0
+
+
+def test_an_unplanned_hold_ends_when_somebody_says_so() -> None:
+    """Without a plan the end of a hold is not known before it comes."""
+    message = HoldStarted(hold=HOLD, crystal=CRYSTAL)
+    assert seen((message, 0.0)).holds[0].end_s is None
+    assert seen((message, 0.0), (HoldEnded(hold=HOLD, crystal=CRYSTAL), 7.0)).holds[0].end_s == 7.0
+
+
+def test_it_is_finished_when_every_scan_ended_and_has_a_refined_volume() -> None:
+    """A refined volume of a scan that still runs does not finish the demo."""
+    open_scan = seen((started(), 0.0), (block(0, 1, 2, 3), 1.0), (volume("refined", 1), 2.0))
+    ended = ScanEnded(scan=SCAN, window_revision=1, status="complete", frames_received=4, frames_expected=4)
+    assert not open_scan.finished(1)
+    assert observe(open_scan, ended, 3.0).finished(1)
+
+
+def test_warnings_are_kept_and_bounded() -> None:
+    """Only the newest warnings are shown, and no mere information."""
+    texts = [Notice(level="warning", text=str(i)) for i in range(20)]
+    state = seen((Notice(level="info", text="fine"), 0.0), *[(text, 1.0) for text in texts])
+    assert state.notices[-1] == "warning: 19"
+    assert len(state.notices) < 20
+    assert not any("fine" in notice for notice in state.notices)
