@@ -1,0 +1,1 @@
+"""What surrounds a scan: voltage holds and who they belong to."""
