@@ -131,6 +131,11 @@ class Follower:
         self._patience_s = RETRY_S
         self._ask_again_s = now_s + UNSENT_RETRY_S
 
+    @property
+    def lag(self) -> int:
+        """How many messages the publisher is known to be ahead of what was handed on."""
+        return max(0, self._newest - self.cursor)
+
     def knows(self, epoch: str) -> bool:
         """Whether this epoch is the present one or a past one."""
         return epoch == self.epoch or epoch in self._past

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from contract.codec import ContractError, Part, decode, encode
-from contract.happened import Happened, MessageDropped, PeerReconnected, PeerUp
+from contract.happened import Happened, MessageDropped, PeerReconnected, PeerUp, SubscriberLag
 from contract.messages import AnyMessage
 from contract.stream_follower import AHEAD_BYTES, Follower, Item
 from contract.stream_types import Link, Received
@@ -46,6 +46,7 @@ class Intake:
         self._happened = happened
         self._heard_at_s: float | None = None
         self._up = False
+        self._lag = 0
         self._saying: dict[str, tuple[list[Part], float]] = {}
 
     def live(self, parts: Sequence[Part], now_s: float) -> list[Received]:
@@ -88,6 +89,7 @@ class Intake:
 
     def questions(self, now_s: float) -> list[list[Part]]:
         """What is to be sent on the control socket now."""
+        self._tell_changes(now_s)
         pull = self.follower.wants(now_s)
         asked: list[list[Part]] = [] if pull is None else [[pack(pull)]]
         for token, (parts, due_s) in self._saying.items():
@@ -114,14 +116,9 @@ class Intake:
     def link(self, now_s: float) -> Link:
         """State of the connection."""
         follower = self.follower
-        silent_s = None if self._heard_at_s is None else max(0.0, now_s - self._heard_at_s)
-        up = silent_s is not None and silent_s < SILENT_AFTER_S
-        if up != self._up:
-            self._up = up
-            self._happened(PeerUp(peer=self._name, up=up))
         return Link(
-            connected=up,
-            last_heard_s=silent_s,
+            connected=self._heard_lately(now_s),
+            last_heard_s=None if self._heard_at_s is None else max(0.0, now_s - self._heard_at_s),
             epoch=follower.epoch,
             gaps=follower.gaps,
             replays=follower.replays,
@@ -131,6 +128,19 @@ class Intake:
             dropped=follower.dropped,
             problem=self.problem,
         )
+
+    def _heard_lately(self, now_s: float) -> bool:
+        return self._heard_at_s is not None and now_s - self._heard_at_s < SILENT_AFTER_S
+
+    def _tell_changes(self, now_s: float) -> None:
+        """Tell when the publisher came, went silent, or is ahead by another number of messages."""
+        up, lag = self._heard_lately(now_s), self.follower.lag
+        if up != self._up:
+            self._up = up
+            self._happened(PeerUp(peer=self._name, up=up))
+        if lag != self._lag:
+            self._lag = lag
+            self._happened(SubscriberLag(stream=self._name, messages=lag))
 
     def _hear(self, now_s: float, epoch: str) -> None:
         self._heard_at_s = now_s

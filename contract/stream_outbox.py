@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 from typing import Literal, NamedTuple
 
 from contract.codec import Part
@@ -47,28 +45,27 @@ class Outbox:
 
     def __init__(self, epoch: str, *, replay_bytes: int = REPLAY_BYTES, state_bytes: int = STATE_BYTES) -> None:
         self.epoch = epoch
+        self.first_seq = 1
+        """The oldest message that can be replayed; last_seq + 1 if there is none."""
         self.last_seq = 0
         self.evicted = 0
-        self._replay: deque[Stored] = deque()
+        self._replay: dict[int, Stored] = {}
+        """By seq, from first_seq to last_seq without a gap."""
         self._replay_room = replay_bytes
         self._slots: dict[str, Stored] = {}
         """In order of seq: a slot that is filled anew moves to the end."""
         self._state_room = state_bytes
-
-    @property
-    def first_seq(self) -> int:
-        """The oldest message that can be replayed; last_seq + 1 if there is none."""
-        return self._replay[0].seq if self._replay else self.last_seq + 1
 
     def add(self, parts: tuple[Part, ...], kind: str, slot: str | None, at_s: float) -> Stored:
         """Number the message and keep it."""
         self.last_seq += 1
         size = sum(memoryview(part).nbytes for part in parts)
         stored = Stored(self.last_seq, kind, slot, parts, size, at_s)
-        self._replay.append(stored)
+        self._replay[stored.seq] = stored
         self._replay_room -= size
-        while self._replay_room < 0 and len(self._replay) > 1:
-            self._replay_room += self._replay.popleft().size
+        while self._replay_room < 0 and self.first_seq < self.last_seq:
+            self._replay_room += self._replay.pop(self.first_seq).size
+            self.first_seq += 1
         if slot is not None:
             self._drop(slot)
             self._slots[slot] = stored
@@ -87,7 +84,7 @@ class Outbox:
 
     def after(self, seq: int) -> Iterator[Stored]:
         """What the replay buffer still holds of the messages after `seq`, in order."""
-        return islice(self._replay, max(0, seq + 1 - self.first_seq), None)
+        return (self._replay[one] for one in range(max(seq + 1, self.first_seq), self.last_seq + 1))
 
     def choose(self, pull: Pull) -> Chosen:
         """What a subscriber that asks shall get: at least one message, if there is any, and at most one range.

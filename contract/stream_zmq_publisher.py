@@ -212,15 +212,16 @@ class ZmqPublisher:
     def _count_subscribers(self, live: zmq.Socket[bytes]) -> bool:
         """Read who subscribed and left; whether somebody subscribed, who is then told at once where the stream is."""
         joined = False
-        while True:
+        for _ in range(CONTROL_MESSAGES):
             try:
                 said = live.recv(zmq.DONTWAIT)
             except zmq.Again:
-                return joined
+                break
             if said in (b"\x01", b"\x00"):
                 self._subscribers += 1 if said == b"\x01" else -1
                 joined = joined or said == b"\x01"
                 self._outlet.happened(Subscribers(stream=self._outlet.name, count=self._subscribers))
+        return joined
 
     def _answer_requests(self, control: zmq.Socket[bytes]) -> None:
         for _ in range(CONTROL_MESSAGES):
