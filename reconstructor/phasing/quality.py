@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.fft
 import scipy.special
 from numpy.typing import NDArray
 
-from reconstructor.phasing.problem import Complex, Mask, Misfit, Problem, Real
+from reconstructor.phasing.problem import Complex, Mask, Misfit, Problem, Real, amplitude
 
 Wide = NDArray[np.float64]
 
@@ -85,3 +87,34 @@ def mean_to_max(obj: Complex, support: Mask) -> float:
     """Mean over maximum of |ρ| inside the support: 1 for a homogeneous crystal."""
     inside = np.abs(obj[support])
     return float(inside.mean() / inside.max()) if inside.size and inside.max() > 0 else 0.0
+
+
+class Prtf(NamedTuple):
+    """Phase retrieval transfer function by shells of |q − Q|."""
+
+    q_inv_nm: Wide
+    ratio: Wide
+    """|⟨Fρ_k⟩| / √I, NaN in shells without counts."""
+    resolution_nm: float | None
+    """2π/q where it first falls below 1/e; None where it never does (the window ends first)."""
+
+
+def prtf(mean: Complex, problem: Problem, steps_inv_nm: NDArray[np.float64], shells: int = 40) -> Prtf:
+    """PRTF of the mean of aligned members, scaled to the data; `steps_inv_nm` are the three reciprocal steps (3, 3),
+    one row an axis."""
+    power = intensity(mean)
+    modelled = np.sqrt(np.float32(scale(problem, power)) * power)
+    found = np.where(problem.known, amplitude(problem), np.float32(0))
+    index = [np.arange(n) - n // 2 for n in problem.shape]
+    grid = np.meshgrid(*index, indexing="ij", sparse=True)
+    vector = [sum(step[k] * g for step, g in zip(steps_inv_nm, grid, strict=True)) for k in range(3)]
+    q = np.sqrt(sum(np.square(v) for v in vector))
+    reach = min(float(np.linalg.norm(step)) * (n // 2) for step, n in zip(steps_inv_nm, problem.shape, strict=True))
+    edges = np.linspace(0.0, reach, shells + 1)
+    shell = np.digitize(q[problem.known], edges) - 1
+    inside = shell < shells
+    sums = [np.bincount(shell[inside], a[problem.known][inside], shells) for a in (modelled, found)]
+    ratio = np.divide(sums[0], sums[1], out=np.full(shells, np.nan), where=sums[1] > 0)
+    centre = (edges[1:] + edges[:-1]) / 2
+    below = np.flatnonzero(ratio < np.exp(-1))
+    return Prtf(centre, ratio, float(2 * np.pi / centre[below[0]]) if below.size else None)
