@@ -48,8 +48,10 @@ class DemoRun:
     screenshot: Path | None
 
 
-def choose_screen() -> tuple[Screen, str]:
+def choose_screen(wanted: bool) -> tuple[Screen, str]:
     """Where the viewer can be shown on this machine, and a sentence that says why."""
+    if not wanted:
+        return "none", "no viewer, as asked; pictures are written without a GUI"
     if not importlib.util.find_spec("napari"):
         return "none", "no viewer: the extra 'viewer' is not installed; pictures are written without a GUI"
     probe = subprocess.run([sys.executable, "-c", "import PyQt6.QtGui"], capture_output=True, check=False)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from compose import demo_progress, demo_table
-from compose.demo import DemoPlan, DemoRun, choose_screen, command_json, run
+from compose.demo import DemoPlan, DemoRun, Screen, choose_screen, command_json, run
 from compose.demo_state import DemoState, ScanSeen
 from compose.local import LocalProcessError
 from compose.raw_stack import RECORDED, raw_facts
@@ -54,7 +54,7 @@ def demo(
     console = Console()
     if replay is not None and not replay.exists():
         raise typer.BadParameter(f"no file at {replay}; give an HDF5 file with a recorded scan", param_hint="--replay")
-    screen, why = choose_screen() if viewer else ("none", "no viewer, as asked; pictures are written without a GUI")
+    screen, why = choose_screen(viewer)
     console.print(why)
     plan = _plan(folder or _new_folder(), replay, seed, rate, after_s, screen)
     try:
@@ -70,18 +70,18 @@ def _new_folder() -> Path:
     return Path(f"bragglive-demo-{datetime.now(UTC):%Y%m%dT%H%M%S}")
 
 
-def _plan(folder: Path, replay: Path | None, seed: int, rate: float, after_s: float | None, screen: object) -> DemoPlan:
+def _plan(folder: Path, replay: Path | None, seed: int, rate: float, after_s: float | None, screen: Screen) -> DemoPlan:
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = screen if screen in ("window", "xvfb") else "none"
     if replay is not None:
-        after = 90.0 if after_s is None else after_s
-        sender = ("replay", str(replay), "--rate", str(rate), "--hold-margin", str(after))
-        return DemoPlan(folder, 1, sender, None, chosen, time_limit_s=600.0)  # type: ignore[arg-type]
-    after = 10.0 if after_s is None else after_s
+        margin = 90.0 if after_s is None else after_s
+        recorded = ("replay", str(replay), "--rate", str(rate), "--hold-margin", str(margin))
+        return DemoPlan(folder, 1, recorded, None, screen, time_limit_s=600.0)
+    margin = 10.0 if after_s is None else after_s
     truth = folder / "truth.h5"
-    sender = ("simulate", "--voltages", VOLTAGES, "--rate", str(rate), "--hold-margin", str(after))
-    sender += ("--seed", str(seed), "--truth", str(truth))
-    return DemoPlan(folder, 3, sender, truth, chosen, time_limit_s=400.0)  # type: ignore[arg-type]
+    simulated = ("simulate", "--voltages", VOLTAGES, "--rate", str(rate), "--hold-margin", str(margin))
+    return DemoPlan(
+        folder, 3, (*simulated, "--seed", str(seed), "--truth", str(truth)), truth, screen, time_limit_s=400.0
+    )
 
 
 def _report(

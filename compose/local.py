@@ -98,8 +98,9 @@ class LocalProcesses:
         while not running.ready_file.exists():
             running.check()
             if running.process.poll() is not None or time.monotonic() > deadline:
+                said = last_line(running.log)
                 raise LocalProcessError(
-                    f"{running.name} was not ready after {timeout_s:.0f} s: {last_line(running.log)} (log: {running.log})"
+                    f"{running.name} was not ready after {timeout_s:.0f} s: {said} (log: {running.log})"
                 )
             time.sleep(0.05)
         announced: dict[str, Any] = json.loads(running.ready_file.read_text())

@@ -35,7 +35,7 @@ def status(
     viewer_port: Annotated[int, typer.Option(help="Metrics port of the viewer.")] = DEFAULT_PORTS["viewer"],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Ask streamer, reconstructor and viewer whether they are alive and ready; exit 1 if streamer or reconstructor are not."""
+    """Ask the services whether they are alive and ready; exit with 1 if streamer or reconstructor are not."""
     ports = {"streamer": streamer_port, "reconstructor": reconstructor_port, "viewer": viewer_port}
     found = {}
     for name, port in ports.items():
