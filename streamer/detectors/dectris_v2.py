@@ -27,7 +27,7 @@ from streamer.detectors.typed_array import packed as packed_array
 SELF_DESCRIBED = b"\xd9\xd9\xf7"
 DATE_TIME = 0
 COUNT_DTYPES = ("uint8", "uint16", "uint32")
-MAX_FRAMES = 1_000_000
+MAX_FRAMES = 100_000
 """Frames a series may have."""
 
 

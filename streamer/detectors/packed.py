@@ -17,8 +17,8 @@ from streamer.detectors.decode_error import DecodeError
 
 Compression = Literal["none", "lz4", "bslz4"]
 
-MAX_PIXELS = 1 << 26
-"""Pixels an image may have: four times the largest detector sold."""
+MAX_PIXELS = 1 << 25
+"""Pixels an image may have: twice the largest detector sold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,239 @@
+"""One scan while it is measured: from a series' records to the messages of the contract. No I/O, no clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.messages import Angles, Crystal, FrameBlock, Geometry, Hold, Scan, ScanEnded, ScanStarted, Window
+from streamer.corrections import Corrections, corrections, cropped, fitted, total_counts
+from streamer.detectors.decode_error import DecodeError
+from streamer.detectors.dialects import Dialect
+from streamer.detectors.records import Channel, Frame, SeriesStarted
+from streamer.rocking_curve import Assembly, Closing, Point, Verdict, Waits
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What the streamer decided about a scan when it began; kept in its journal, so that a restart changes nothing."""
+
+    source: str
+    dialect: str
+    crystal: Crystal | None = None
+    hold: Hold | None = None
+    window: Window | None = None
+    """Region of interest wanted; None for the full image."""
+    window_revision: int = 1
+
+
+class Rules(NamedTuple):
+    """The settings that concern a scan."""
+
+    waits: Waits
+    block_frames: int
+    """A block is published when it has this many frames,"""
+    block_s: float
+    """or when its first frame is this old."""
+    window: Window | None = None
+    geometry: Geometry | None = None
+    """Where the sender gives none."""
+    channel: str | None = None
+    """Energy threshold to reconstruct from; None for the first one announced."""
+    angle_start_deg: float | None = None
+    angle_step_deg: float | None = None
+    """Rocking angles where the sender gives none: start + index · step."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pending:
+    index: int
+    point: Point
+    counts: NDArray[np.uint32]
+    received_s: float
+
+
+class OpenScan:
+    """A scan of one detector series. Its dtype and channel may become known with its first frame only."""
+
+    def __init__(self, series: SeriesStarted, identity: Identity, rules: Rules, dialect: Dialect, now_s: float):
+        self.series = series
+        self.identity = identity
+        self.assembly = Assembly(series.frames_expected, rules.waits, now_s)
+        self.channel = ""
+        self._rules = rules
+        self._dialect = dialect
+        self._corrections: Corrections | None = None
+        self._pending: list[_Pending] = []
+        self._told_angles: dict[int, float] = {}
+        self._axis = rocking_axis(series)
+        if series.dtype is not None and (rules.channel or series.channels):
+            self._meet(rules.channel or next(iter(series.channels)), series.dtype)
+
+    @property
+    def scan(self) -> Scan:
+        """Its name."""
+        return self.series.series
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """The sender's, else that of the settings."""
+        return self.series.notes.geometry or self._rules.geometry
+
+    def started(self) -> ScanStarted | None:
+        """The message that announces it; None until enough is known."""
+        known = self._corrections
+        if known is None:
+            return None
+        series, identity = self.series, self.identity
+        return ScanStarted(
+            scan=self.scan,
+            source=identity.source,
+            frames_expected=series.frames_expected,
+            window_revision=identity.window_revision,
+            window=known.window,
+            detector_shape=series.shape,
+            geometry=self.geometry,
+            crystal=identity.crystal,
+            hold=identity.hold,
+            frame_time_s=series.frame_time_s,
+            count_time_s=series.count_time_s,
+            saturation_counts=known.untrusted_from,
+            started_at=series.started_at,
+            mask=known.mask,
+            flat_field=known.flat_field,
+        )
+
+    def look(self, frame: Frame) -> Verdict:
+        """What this frame would be. DecodeError: it does not belong to the series as it was announced."""
+        self._dialect.agree(frame, self.series)
+        wanted = self.channel or self._rules.channel
+        if wanted and wanted not in frame.channels:
+            raise DecodeError(
+                "decode", f"frame {frame.index} has no channel {wanted}, only {', '.join(frame.channels)}"
+            )
+        return self.assembly.look(frame.index)
+
+    def take(self, frame: Frame, received_s: float, now_s: float) -> bool:
+        """Decode a frame that `look` passed and add it. True if it came in order. DecodeError: it is damaged inside."""
+        known = self._corrections
+        if known is None:
+            channel = self._rules.channel or next(iter(frame.channels))
+            dtype = frame.channels[channel].dtype
+            self.series = replace(self.series, dtype=dtype)
+            known = self._meet(channel, dtype)
+        window = known.window
+        band = self._dialect.pixels(frame, self.channel, window.row0, window.row0 + window.rows)
+        counts = cropped(band, window)
+        point = Point(
+            angle_deg=self.angle_deg(frame.index) if frame.angle_deg is None else frame.angle_deg,
+            monitor=1.0 if frame.monitor is None else frame.monitor,
+            total_counts=total_counts(counts, known),
+        )
+        self._pending.append(_Pending(frame.index, point, counts, received_s))
+        return self.assembly.take(frame.index, point, now_s)
+
+    def angle_deg(self, index: int) -> float:
+        """Rocking angle of a frame, unless the frame itself brings one: as told later, as listed in the start, of
+        the goniometer, of the settings; NaN where nobody knows.
+        """
+        if index in self._told_angles:
+            return self._told_angles[index]
+        listed = self.series.notes.angles_deg
+        if listed:
+            return listed[index] if index < len(listed) else math.nan
+        rules = self._rules
+        if self._axis is not None:
+            start, step = self.series.goniometer[self._axis]
+        elif rules.angle_start_deg is not None and rules.angle_step_deg is not None:
+            start, step = rules.angle_start_deg, rules.angle_step_deg
+        else:
+            return math.nan
+        return start + index * step
+
+    def tell_angles(self, message: Angles) -> None:
+        """Angles that became known otherwise, of frames that have come or will."""
+        pairs = [(int(index), float(angle)) for index, angle in zip(message.index, message.angle_deg, strict=True)]
+        self._told_angles.update((index, angle) for index, angle in pairs if math.isfinite(angle))
+        self.assembly.angles(pairs)
+        self._pending = [
+            replace(one, point=one.point._replace(angle_deg=self._told_angles.get(one.index, one.point.angle_deg)))
+            for one in self._pending
+        ]
+
+    def block(self, now_s: float, *, now: bool = False) -> FrameBlock | None:
+        """The frames not yet published, when there are enough, the oldest has waited long enough, or `now`."""
+        pending, rules = self._pending, self._rules
+        if not pending:
+            return None
+        if not (now or len(pending) >= rules.block_frames or now_s - pending[0].received_s >= rules.block_s):
+            return None
+        self._pending = []
+        return FrameBlock(
+            scan=self.scan,
+            window_revision=self.identity.window_revision,
+            index=np.array([one.index for one in pending], np.int32),
+            angle_deg=np.array([one.point.angle_deg for one in pending], np.float64),
+            monitor=np.array([one.point.monitor for one in pending], np.float64),
+            total_counts=np.array([one.point.total_counts for one in pending], np.float64),
+            counts=np.stack([one.counts for one in pending]),
+            since_received_s=max(0.0, now_s - pending[-1].received_s),
+        )
+
+    def ended(self, closing: Closing, archive: str) -> ScanEnded:
+        """The message that closes it."""
+        curve = self.assembly.curve()
+        return ScanEnded(
+            scan=self.scan,
+            window_revision=self.identity.window_revision,
+            status=closing.status,
+            frames_received=len(curve.points),
+            frames_expected=curve.length,
+            missing=curve.missing,
+            reason=closing.reason,
+            archive=archive,
+        )
+
+    def _meet(self, channel: str, dtype: np.dtype[Any]) -> Corrections:
+        """From here on the channel and dtype are known."""
+        self.channel = channel
+        self._corrections = corrections(
+            self.series.channels.get(channel, Channel()),
+            fitted(self.identity.window, self.series.shape),
+            self.series.shape,
+            dtype,
+            self.series.saturation_counts,
+        )
+        return self._corrections
+
+
+def rocking_axis(series: SeriesStarted) -> str | None:
+    """The goniometer axis that moves most from frame to frame; None if none does."""
+    moving = {axis: abs(increment) for axis, (_, increment) in series.goniometer.items() if increment}
+    return max(moving, key=moving.__getitem__) if moving else None
+
+
+def remarks(scan: OpenScan) -> list[str]:
+    """What a person should know about a scan that begins: what is not known of it, or contradicts itself."""
+    series = scan.series
+    found = list(series.remarks)
+    if scan.geometry is None:
+        found.append(
+            "no geometry came with the start and none is set in [streamer.geometry]: it can be shown in pixels only"
+        )
+    if math.isnan(scan.angle_deg(0)):
+        found.append("no goniometer axis moves and no angles are listed: nothing can be phased until angles are told")
+    moving = [axis for axis, (_, increment) in series.goniometer.items() if increment]
+    if len(moving) > 1:
+        found.append(f"the axes {', '.join(moving)} move at once; {rocking_axis(series)} was taken as the rocking axis")
+    wanted = scan.identity.window
+    if wanted is not None and fitted(wanted, series.shape) != wanted:
+        found.append(f"the window {_text(wanted)} does not fit the image of {series.shape} pixels; it was cut to it")
+    return found
+
+
+def _text(window: Window) -> str:
+    return f"rows {window.row0}+{window.rows}, columns {window.column0}+{window.columns}"
