@@ -1,0 +1,340 @@
+"""What to compute next: pure, time is an argument, one job in flight.
+
+While a scan grows: provisional volumes, none before its peak has passed, always on the newest frames. After its last
+frame: one provisional volume of the full curve, then a refined one sized to be ready before the hold ends, then
+better revisions while time remains. A job whose data are stale, or that keeps a due one waiting, is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from contract.messages import Scan, Stage
+from reconstructor.phasing.recipe import Recipe, scaled
+from reconstructor.speed import Speed
+from reconstructor.window import Window3
+
+PUBLISH_S = 0.6
+"""Kept free before the hold's end: archive and publication."""
+FIRST_SHARE = 0.6
+"""The first refined volume may take this share of the time left; machines are not always as fast as they were."""
+LEAST_SHARE = 0.2
+"""A recipe cut to less than this share of its iterations is no longer that recipe."""
+GOOD_SHARE = 0.8
+"""A cheaper offer is preferred to one that would have to be cut below this share."""
+UNKNOWN_HOLD_S = 60.0
+"""Time a refined volume may take when nobody said when the hold ends."""
+ATTEMPTS = 2
+"""A refined job that failed so often is not tried again on the same frames."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A way to make a volume: which window, which recipe."""
+
+    window: Window3
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One volume to be made. Two jobs that are equal give the same volume."""
+
+    scan: Scan
+    window_revision: int
+    stage: Stage
+    frames: int
+    """Frames of the curve that the job uses."""
+    offer: Offer
+    runs: int
+    first_seed: int
+    more: bool = False
+    """Whether its runs join those of an earlier refined job of the same curve."""
+    finish_by: float | None = None
+    """What is there by then is used; the agenda's clock, in seconds."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """All the agenda needs to know of one scan; times on its own clock, in seconds."""
+
+    scan: Scan
+    window_revision: int
+    began_at: float
+    frames: int
+    expected: int
+    located: bool
+    """Geometry and angles are known: there is something to phase."""
+    peak_passed: bool
+    over: bool
+    """No more frames are expected."""
+    last_frame_at: float
+    frame_time_s: float | None
+    hold_ends_at: float | None
+    provisional: tuple[Offer, ...] = ()
+    """The best first, each next one cheaper."""
+    refined: tuple[Offer, ...] = ()
+    shown_frames: int = 0
+    """Frames of the newest provisional or refined job that came to an end."""
+    refined_frames: int = 0
+    """Frames of the refined volume there is; 0 while there is none."""
+    refined_offer: Offer | None = None
+    refined_runs: int = 0
+    """Runs that volume was chosen from: seeds 0 to this are used."""
+    failures: int = 0
+    """Refined jobs on the present frames that failed."""
+
+    @property
+    def last_frame_expected_at(self) -> float | None:
+        """When the last frame should come."""
+        if self.over or self.frame_time_s is None:
+            return None
+        return self.last_frame_at + self.frame_time_s * (self.expected - self.frames)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Begin this job."""
+
+    job: Job
+    estimate_s: float
+    fits: bool
+    """Whether it should be ready before the hold ends."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Stop the job in flight; its result is not wanted."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing to begin, nothing to stop."""
+
+
+Decision = Start | Drop | Rest
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """The rules and the machine they are applied on."""
+
+    workers: int
+    speed: Speed
+    provisional_s: float = 2.0
+    """A provisional volume should take no longer."""
+
+    def decide(self, now: float, outlooks: Sequence[Outlook], running: Job | None) -> Decision:
+        """What to do now. With a job in flight only Drop or Rest."""
+        due = self._due(now, outlooks)
+        if running is None:
+            return due or Rest()
+        reason = self._stale(now, outlooks, running, due)
+        return Drop(reason) if reason else Rest()
+
+    def refined(self, now: float, outlook: Outlook) -> Start | None:
+        """The first refined job of a scan, sized for the time left from `now` on; None without an offer."""
+        if not outlook.refined:
+            return None
+        end = outlook.hold_ends_at
+        left = UNKNOWN_HOLD_S if end is None else end - now - PUBLISH_S
+        plans = [self._sized(now, outlook, offer, left) for offer in outlook.refined]
+        good = [plan for plan in plans if plan.fits and _share(plan, outlook) >= GOOD_SHARE]
+        fitting = [plan for plan in plans if plan.fits]
+        if good:
+            return good[0]
+        if fitting:
+            return max(fitting, key=lambda plan: _share(plan, outlook))
+        return min(plans, key=lambda plan: plan.estimate_s)
+
+    def expected_refined_s(
+        self, now: float, outlook: Outlook, running_since: tuple[Start, float] | None
+    ) -> float | None:
+        """Seconds from now until the scan's first refined volume is expected; None if there is one, or none to come."""
+        if outlook.refined_frames or not outlook.refined:
+            return None
+        if running is not None and running[0].job.stage == "refined":
+            return max(0.0, running[1] + running[0].estimate_s - now)
+        last = outlook.last_frame_expected_at
+        if last is None and not outlook.over:
+            return None
+        begin = max(now, last or now)
+        shown = outlook.provisional and outlook.shown_frames < outlook.expected
+        begin += self._provisional(outlook).estimate_s if shown else 0.0
+        plan = self.refined(begin, outlook)
+        return None if plan is None else begin + plan.estimate_s - now
+
+    def _due(self, now: float, outlooks: Sequence[Outlook]) -> Start | None:
+        """The most urgent job: the newest scan's provisional, first refined by their holds' ends, then better ones."""
+        alive = [outlook for outlook in outlooks if outlook.located]
+        newest_first = sorted(alive, key=lambda o: -o.began_at)
+        provisional = next((self._provisional(o) for o in newest_first if self._wants_provisional(now, o)), None)
+        waiting = [o for o in alive if _wants_refined(o)]
+        first = min(waiting, key=lambda o: (_too_late(now, o), _end(o)), default=None)
+        refined = None if first is None else self.refined(now, first)
+        if provisional is not None and not self._presses(now + provisional.estimate_s, refined, first):
+            return provisional
+        if refined is not None:
+            return refined
+        growing = any(o.peak_passed and not o.over for o in alive)
+        for outlook in newest_first:
+            better = None if growing else self._better(now, outlook)
+            if better is not None:
+                return better
+        return None
+
+    def _presses(self, later: float, refined: Start | None, outlook: Outlook | None) -> bool:
+        """Whether a refined job that fits now would not any more if it were begun later."""
+        if refined is None or outlook is None or not refined.fits:
+            return False
+        then = self.refined(later, outlook)
+        return then is None or not then.fits
+
+    def _wants_provisional(self, now: float, outlook: Outlook) -> bool:
+        if not (outlook.provisional and outlook.peak_passed and outlook.frames > outlook.shown_frames):
+            return False
+        if outlook.refined_frames >= outlook.frames:
+            return False
+        estimate = self._provisional(outlook).estimate_s
+        if outlook.over:
+            return True
+        last = outlook.last_frame_expected_at
+        overdue = now - outlook.last_frame_at > max(1.0, 3 * (outlook.frame_time_s or 0.0))
+        return last is None or overdue or now + estimate < last
+
+    def _provisional(self, outlook: Outlook) -> Start:
+        runs = max(2, self.workers)
+        for offer in outlook.provisional:
+            estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
+            if estimate <= self.provisional_s:
+                break
+        job = Job(
+            scan=outlook.scan,
+            window_revision=outlook.window_revision,
+            stage="provisional",
+            frames=outlook.frames,
+            offer=offer,
+            runs=runs,
+            first_seed=1000 * outlook.frames,
+        )
+        return Start(job, estimate, fits=True)
+
+    def _sized(self, now: float, outlook: Outlook, offer: Offer, left_s: float) -> Start:
+        """A first refined job by one offer: as many iterations as fit, three runs or more."""
+        runs = self.workers * -(-offer.recipe.runs.least // self.workers)
+        shape = offer.window.shape
+        rounds = runs // self.workers
+        room = FIRST_SHARE * left_s - self.speed.around(shape)
+        share = room / (rounds * self.speed.run(offer.recipe, shape))
+        if share < LEAST_SHARE:
+            room = left_s - self.speed.around(shape)
+            share = min(LEAST_SHARE, room / (rounds * self.speed.run(offer.recipe, shape)))
+        fits = share >= LEAST_SHARE
+        cut = scaled(offer.recipe, max(1, round(offer.recipe.iterations * min(1.0, max(share, LEAST_SHARE)))))
+        job = Job(
+            scan=outlook.scan,
+            window_revision=outlook.window_revision,
+            stage="refined",
+            frames=outlook.frames,
+            offer=Offer(offer.window, cut),
+            runs=runs,
+            first_seed=outlook.refined_runs,
+            finish_by=self._finish_by(outlook, offer),
+        )
+        return Start(job, self.speed.job(cut, shape, runs, self.workers), fits)
+
+    def _better(self, now: float, outlook: Outlook) -> Start | None:
+        """More runs for a refined volume, if they can be ready before the hold ends."""
+        offer = outlook.refined_offer
+        if offer is None or outlook.refined_frames < outlook.frames or not outlook.over:
+            return None
+        wanted = offer.recipe.runs.cold - outlook.refined_runs
+        runs = min(2 * self.workers, wanted)
+        if runs < 1 or outlook.failures >= ATTEMPTS:
+            return None
+        estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
+        end = outlook.hold_ends_at
+        if end is not None and now + estimate / GOOD_SHARE + PUBLISH_S > end:
+            return None
+        job = Job(
+            scan=outlook.scan,
+            window_revision=outlook.window_revision,
+            stage="refined",
+            frames=outlook.frames,
+            offer=offer,
+            runs=runs,
+            first_seed=outlook.refined_runs,
+            more=True,
+            finish_by=self._finish_by(outlook, offer),
+        )
+        return Start(job, estimate, fits=True)
+
+    def _finish_by(self, outlook: Outlook, offer: Offer) -> float | None:
+        """When runs have to end so that their volume is out before the hold ends."""
+        end = outlook.hold_ends_at
+        return None if end is None else end - PUBLISH_S - self.speed.around(offer.window.shape)
+
+    def _stale(self, now: float, outlooks: Sequence[Outlook], running: Job, due: Start | None) -> str:
+        """Why the job in flight is not wanted any more; "" if it is."""
+        outlook = next((o for o in outlooks if o.scan == running.scan), None)
+        if outlook is None or outlook.window_revision != running.window_revision:
+            return "its scan was replaced"
+        if running.stage == "provisional":
+            return "the last frame has come" if outlook.over and running.frames < outlook.frames else ""
+        if running.frames < outlook.frames:
+            return f"{outlook.frames - running.frames} more frames have come"
+        if running.more and due is not None and not due.job.more:
+            return f"a {due.job.stage} volume of {due.job.scan} is due"
+        if running.more and _too_late(now, outlook):
+            return "its hold is over"
+        urgent = due is not None and due.job.scan != running.scan and due.fits and due.job.finish_by is not None
+        if urgent and (_too_late(now, outlook) or outlook.hold_ends_at is None):
+            return "another scan's hold ends first"
+        return ""
+
+
+def finished(outlook: Outlook, job: Job, succeeded: bool) -> Outlook:
+    """The outlook after a job of its scan came to an end (dropped jobs leave it as it was)."""
+    if job.window_revision != outlook.window_revision:
+        return outlook
+    if job.stage == "provisional" or not succeeded:
+        failures = outlook.failures + (job.stage == "refined")
+        return replace(outlook, shown_frames=max(outlook.shown_frames, job.frames), failures=failures)
+    return replace(
+        outlook,
+        shown_frames=max(outlook.shown_frames, job.frames),
+        refined_frames=job.frames,
+        refined_offer=job.offer,
+        refined_runs=job.first_seed + job.runs,
+        failures=0,
+    )
+
+
+def _wants_refined(outlook: Outlook) -> bool:
+    return (
+        bool(outlook.refined)
+        and outlook.over
+        and outlook.frames > outlook.refined_frames
+        and outlook.failures < ATTEMPTS
+    )
+
+
+def _share(plan: Start, outlook: Outlook) -> float:
+    """Share of its offer's iterations that a plan keeps."""
+    whole = next(o for o in outlook.refined if o.window == plan.job.offer.window and o.recipe.name == _name(plan))
+    return plan.job.offer.recipe.iterations / whole.recipe.iterations
+
+
+def _name(plan: Start) -> str:
+    return plan.job.offer.recipe.name
+
+
+def _too_late(now: float, outlook: Outlook) -> bool:
+    return outlook.hold_ends_at is not None and now >= outlook.hold_ends_at
+
+
+def _end(outlook: Outlook) -> float:
+    return float("inf") if outlook.hold_ends_at is None else outlook.hold_ends_at

@@ -1,0 +1,130 @@
+"""One job in flight: its runs spread over a crew, watched for the deadline and for being dropped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconstructor import work
+from reconstructor.agenda import Job
+from reconstructor.crew import Crew
+from reconstructor.phasing import engine
+from reconstructor.phasing.kernel import Kernel
+from reconstructor.phasing.population import Member
+from reconstructor.phasing.problem import Estimate, PhasingError, Problem
+from reconstructor.phasing.recipe import Recipe
+from reconstructor.work import Beginning, Made, Task
+
+LOOK_UP_S = 0.2
+"""A run looks about this often whether it is still wanted."""
+
+
+class DroppedError(Exception):
+    """Nobody wants this job's volume any more."""
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far the job in flight is."""
+
+    job: Job
+    run: int
+    """Runs begun, the one reported included."""
+    runs: int
+    iteration: int
+    iterations: int
+    r_factor: float
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """The job's volume is ready."""
+
+    job: Job
+    made: Made
+    iteration_s: float | None
+    """Seconds an iteration at full size took, with all workers busy; None if no run came to its end."""
+    around_s: float
+    """Seconds of the job that were no iterations."""
+    took_s: float
+
+
+@dataclass(eq=False)
+class Flight:
+    """A task on its way. `carry_out` is called once, from a thread that may wait; the rest from any."""
+
+    task: Task
+    clock: Callable[[], float]
+    kernel: Callable[[Problem], Kernel]
+    every: int = engine.YIELD_EVERY
+    """Iterations between two looks."""
+    progress: Progressed | None = None
+    dropped: threading.Event = field(default_factory=threading.Event)
+    begun: int = 0
+    run_s: list[float] = field(default_factory=list)
+
+    def carry_out(self, crew: Crew, free: NDArray[np.bool_]) -> Finished:
+        """All of the job. Raises DroppedError, or what the data did to it (PhasingError, GeometryError, …)."""
+        began = self.clock()
+        ready = work.prepared(self.task, free)
+        beginnings = work.beginnings(self.task)
+        runs = [crew.call(lambda b=b: self._run(ready.problem, b, len(beginnings))) for b in beginnings]  # type: ignore[misc]
+        searching = self.clock()
+        members = self._gathered(runs)
+        searched = self.clock() - searching
+        made = work.made(self.task, ready, members)
+        if self.dropped.is_set():
+            raise DroppedError
+        took = self.clock() - began
+        cost = self.task.job.offer.recipe.cost
+        iteration = sum(self.run_s) / len(self.run_s) / cost if self.run_s else None
+        return Finished(self.task.job, made, iteration, took - searched, took)
+
+    def _gathered(self, runs: list[Future[Member | None]]) -> list[Member]:
+        """The members that came out; raises if there is none."""
+        members, problems = [], []
+        for run in runs:
+            try:
+                member = run.result()
+            except PhasingError as problem:
+                problems.append(str(problem))
+            else:
+                members += [] if member is None else [member]
+        if self.dropped.is_set():
+            raise DroppedError
+        if not members and not self.task.earlier:
+            raise PhasingError(problems[0] if problems else "no run came far enough before the hold ended")
+        return members
+
+    def _run(self, problem: Problem, beginning: Beginning, runs: int) -> Member | None:
+        """One run; None if it was dropped or had no time even to begin."""
+        if self.dropped.is_set() or (self._late() and self.begun >= 1):
+            return None
+        self.begun += 1
+        began = self.clock()
+        newest: Estimate | None = None
+        recipe: Recipe = self.task.job.offer.recipe
+        kernel = self.kernel(problem)
+        for estimate in engine.run(recipe, problem, beginning.start, kernel, beginning.seed, self.every):
+            newest = estimate
+            self.progress = Progressed(
+                self.task.job, self.begun, runs, estimate.iteration, estimate.iterations, estimate.iterate_r
+            )
+            if self.dropped.is_set():
+                return None
+            if self._late():
+                break
+        else:
+            self.run_s.append(self.clock() - began)
+        if newest is None:
+            return None
+        return Member(work.whole(newest, problem), beginning.seed, beginning.start is not None)
+
+    def _late(self) -> bool:
+        limit = self.task.job.finish_by
+        return limit is not None and self.clock() > limit

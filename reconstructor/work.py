@@ -1,0 +1,183 @@
+"""What one job does, without knowing how it is run: the curve in, runs between, a crystal out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.messages import Geometry, Quality
+from reconstructor.agenda import Job
+from reconstructor.curve import Reading, Rocking, rocking
+from reconstructor.free import FreePixels
+from reconstructor.geometry import Position, direct_steps, steps_at
+from reconstructor.peak import Peak
+from reconstructor.phasing import engine, population, quality, resolution
+from reconstructor.phasing.population import Choice, Member
+from reconstructor.phasing.problem import Complex, Estimate, Mask, Problem, Start
+from reconstructor.phasing.support import grown
+from reconstructor.prepare import Prepared, prepare
+from reconstructor.upright import Signature, twin
+from reconstructor.volume import Crystal3, crystal, oversampling
+from reconstructor.window import Place
+
+KEPT = 8
+"""Members kept for a better revision of the same curve."""
+MODE_OF = 5
+"""Members whose first eigenmode is tried against the best of them."""
+UNEVEN_STEPS = 0.1
+"""Deviation from even angles, in steps, from which on it is stated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A job and all it needs."""
+
+    job: Job
+    reading: Reading
+    geometry: Geometry
+    peak: Peak
+    free: FreePixels
+    like: Signature | None = None
+    """Of an earlier volume of this crystal, whose hand is kept."""
+    earlier: tuple[Member, ...] = ()
+    """Runs of an earlier job that these join."""
+    warm: Start | None = None
+    """One run more begins here."""
+
+
+class Beginning(NamedTuple):
+    """How one run of a task begins."""
+
+    seed: int
+    start: Start | None
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """The outcome of a task: one crystal, and all that is told about it."""
+
+    task: Task
+    crystal: Crystal3
+    obj: Complex
+    """The object the crystal was made of: array frame, phase ramp kept, in the crystal's hand."""
+    support: Mask
+    q_centre_inv_a: NDArray[np.float64]
+    q_peak_inv_a: NDArray[np.float64]
+    reciprocal_inv_nm: NDArray[np.float64]
+    steps_nm: NDArray[np.float64]
+    quality: Quality
+    start: Literal["cold", "warm"]
+    members: tuple[Member, ...]
+    """The best first, to be joined by later runs."""
+    seeds: tuple[int, ...]
+    """Of all runs the volume was chosen from."""
+    iterations: int
+    assumptions: tuple[str, ...]
+
+
+def prepared(task: Task, free: NDArray[np.bool_]) -> Prepared:
+    """The task's phasing problem; `free` is the mask that `task.free` draws."""
+    return prepare(task.reading, task.job.offer.window, free)
+
+
+def beginnings(task: Task) -> list[Beginning]:
+    """How each run of the task begins: cold with a seed of its own, and one warm where there is something to go on."""
+    cold = [Beginning(task.job.first_seed + k, None) for k in range(task.job.runs)]
+    return cold if task.warm is None else [*cold, Beginning(task.job.first_seed + task.job.runs, task.warm)]
+
+
+def whole(estimate: Estimate, problem: Problem) -> Estimate:
+    """An estimate at the problem's full size with its misfit, also where the run was cut short before its end."""
+    if estimate.shape != problem.shape:
+        support = grown(resolution.resampled_support(estimate.support, problem.shape), 1)
+        obj = np.where(support, resolution.resampled(estimate.obj, problem.shape), np.complex64(0))
+        estimate = replace(
+            estimate, shape=problem.shape, corner=(0, 0, 0), block=obj.astype(np.complex64), inside=support, misfit=None
+        )
+    return estimate if estimate.misfit is not None else engine.finished(estimate, problem)
+
+
+def made(task: Task, ready: Prepared, runs: Sequence[Member]) -> Made:
+    """Choose among the runs (and the earlier ones they join), and bring the chosen object to the laboratory."""
+    members = (*task.earlier, *runs)
+    choice = population.choose(members)
+    best = members[choice.best]
+    picked = _picked(ready.problem, members, choice)
+    line = rocking(task.reading)
+    window = ready.window
+    centre = steps_at(task.geometry, line.step_deg, _position(task.reading, line, window.centre))
+    at_peak = steps_at(task.geometry, line.step_deg, _position(task.reading, line, task.peak.centre))
+    reciprocal = centre.binned(window.binning)
+    steps_nm = direct_steps(reciprocal, window.shape)
+    found = crystal(picked.obj, picked.support, steps_nm, centre.q_inv_a, task.like)
+    kept = tuple(members[k] for k in choice.kept[:KEPT])
+    return Made(
+        task=task,
+        crystal=found,
+        obj=twin(picked.obj) if found.twinned else picked.obj,
+        support=twin(picked.support) if found.twinned else picked.support,
+        q_centre_inv_a=centre.q_inv_a,
+        q_peak_inv_a=at_peak.q_inv_a,
+        reciprocal_inv_nm=reciprocal,
+        steps_nm=steps_nm,
+        quality=picked.quality,
+        start="warm" if best.warm else "cold",
+        members=kept,
+        seeds=tuple(member.seed for member in members),
+        iterations=task.job.offer.recipe.iterations,
+        assumptions=(*ready.assumptions, *_assumed(task, line)),
+    )
+
+
+class _Picked(NamedTuple):
+    obj: Complex
+    support: Mask
+    quality: Quality
+
+
+def _picked(problem: Problem, members: Sequence[Member], choice: Choice) -> _Picked:
+    """The best run, or what the best ones have in common where that tells the free pixels better."""
+    best = members[choice.best].estimate
+    obj, support, misfit, weight = best.obj, best.support, best.misfit, None
+    if len(choice.kept) > 1 and misfit is not None and misfit.free_llk is not None:
+        few = replace(choice, kept=choice.kept[:MODE_OF])
+        mode = population.first_mode(members, few if len(choice.kept) < population.LEAST_COLD_RUNS else choice)
+        common = np.where(support, mode.obj, np.complex64(0)).astype(np.complex64)
+        told = quality.misfit(problem, common, int(np.count_nonzero(support)))
+        weight = mode.weight
+        if told.free_llk is not None and told.free_llk < misfit.free_llk:
+            obj, misfit = common, told
+    numbers = {} if misfit is None else {name: getattr(misfit, name) for name in misfit.__dataclass_fields__}
+    return _Picked(
+        obj,
+        support,
+        Quality(
+            **numbers,
+            mean_to_max=quality.mean_to_max(obj, support),
+            support_voxels=int(np.count_nonzero(support)),
+            energy_outside=best.energy_outside,
+            mode_weight=weight,
+            oversampling=oversampling(support),
+        ),
+    )
+
+
+def _position(reading: Reading, line: Rocking, place: Place) -> Position:
+    """Angle and pixel of the full detector image at a place of the curve."""
+    window = reading.started.window
+    return line.angle(place[0]), place[1] + window.row0, place[2] + window.column0
+
+
+def _assumed(task: Task, line: Rocking) -> tuple[str, ...]:
+    found = []
+    if line.worst_steps > UNEVEN_STEPS:
+        found.append(f"The rocking steps are even (measured angles are off by up to {line.worst_steps:.2f} steps).")
+    if task.like is None:
+        found.append("The hand is a convention: object and twin fit the data alike.")
+    if not task.reading.started.saturation_counts:
+        found.append("No pixel is saturated (no limit was sent).")
+    return tuple(found)
