@@ -90,7 +90,7 @@ def quiet_link(state: State, name: str, now_s: float) -> str:
     if link.heard_s is None:
         return f"waiting for the {name} at {link.address}"
     quiet_s = now_s - link.heard_s
-    if link.connected and quiet_s <= LATE_FACTOR * LINK_EXPECTED_S:
+    if quiet_s <= LATE_FACTOR * LINK_EXPECTED_S:
         return ""
     return f"the {name} has not been heard for {duration(quiet_s)}"
 

@@ -11,6 +11,8 @@ from viewer.picture import Picture
 from viewer.state import HoldKnown, PictureKnown, ScanKnown, State
 
 MISSING_SHOWN = 6
+NOT_KNOWN = ""
+"""What was not determined has no line."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,23 @@ def canvas_text(badge: Badge, shown: PictureKnown | None, now_s: float) -> str:
     if shown is None:
         return f" {badge.trust} \n {badge.reason} "
     facts = shown.picture.facts
+    was = "" if badge.trust.lower() == facts.stage else f" ({facts.stage})"
     lines = [
-        f"{badge.trust} · {where_text(facts)}",
+        f"{badge.trust}{was}",
+        where_text(facts),
         hold_text(facts),
-        f"{frames_text(facts)} · {facts.stage}, revision {facts.revision} · {coarse_age(now_s - shown.published_s)}",
+        frames_text(facts),
+        f"revision {facts.revision} · {coarse_age(now_s - shown.published_s)}",
     ]
     return "\n".join(f" {line} " for line in lines)
 
 
 def volume_numbers(picture: Picture) -> tuple[Number, ...]:
-    """Numbers of one volume that do not change with time."""
+    """Numbers of one volume that do not change with time; what was not determined is left out."""
     facts, quality = picture.facts, picture.facts.quality
     missing = ", ".join(str(index) for index in facts.missing[:MISSING_SHOWN])
     missing += ", …" if len(facts.missing) > MISSING_SHOWN else ""
-    return (
+    numbers = (
         Number("frames", frames_text(facts) + (f": {missing}" if missing else "")),
         Number("revision", f"{facts.revision}, {facts.stage}, {facts.start} start"),
         Number("R", _plain(quality.r_factor, ".4f"), "Σ(|Fρ| − √I)² / ΣI over known pixels"),
@@ -95,6 +100,7 @@ def volume_numbers(picture: Picture) -> tuple[Number, ...]:
         Number("first frame → volume", _seconds(facts.first_frame_to_volume_s)),
         Number("last frame → volume", _seconds(facts.last_frame_to_volume_s)),
     )
+    return tuple(number for number in numbers if number.value != NOT_KNOWN)
 
 
 def live_numbers(state: State, shown: PictureKnown | None, now_s: float) -> tuple[Number, ...]:
@@ -154,7 +160,7 @@ def remarks(state: State, badge: Badge, shown: PictureKnown | None, now_s: float
 
 
 def _plain(value: float | None, form: str, unit: str = "") -> str:
-    return "—" if value is None else f"{value:{form}} {unit}".rstrip()
+    return NOT_KNOWN if value is None else f"{value:{form}} {unit}".rstrip()
 
 
 def _llk(value: float | None, ratio: float | None) -> str:
@@ -162,11 +168,11 @@ def _llk(value: float | None, ratio: float | None) -> str:
 
 
 def _strain(rms: float) -> str:
-    return "—" if math.isnan(rms) else f"{rms * 100:.4f} %"
+    return NOT_KNOWN if math.isnan(rms) else f"{rms * 100:.4f} %"
 
 
 def _seconds(value: float | None) -> str:
-    return "—" if value is None else duration(value)
+    return NOT_KNOWN if value is None else duration(value)
 
 
 def _direction(facts: Volume) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 from contract.stream_types import Link, Received, Subscriber
 from viewer.intake import Intake
@@ -47,28 +47,29 @@ class Inbox:
         self._on_received = on_received
         self._clock = clock
         self._stop = threading.Event()
-        self._pool: ThreadPoolExecutor | None = None
-        self._running: Future[None] | None = None
+        self._fault = _Fault()
+        self._thread: threading.Thread | None = None
 
     def open(self) -> None:
         """Start listening."""
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="inbox")
-        self._running = self._pool.submit(self._run)
+        # A daemon: a program that ends without closing us (napari with our dock) does not wait for us.
+        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        self._thread.start()
 
     def check(self) -> None:
         """Raise what ended the thread, if anything did."""
-        if self._running is not None and self._running.done():
-            self._running.result()
+        if self._fault.kept is not None:
+            raise self._fault.kept
 
     def close(self) -> None:
         """Stop listening and let go of the connections."""
         self._stop.set()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True)
-            self._pool = None
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
 
     def _run(self) -> None:
-        with self._subscribed() as subscribers:
+        with self._fault, self._subscribed() as subscribers:
             posted: State | None = None
             while not self._stop.is_set():
                 self._drain(subscribers)
@@ -96,7 +97,7 @@ class Inbox:
         if link.last_heard_s is not None:
             heard_s = round((self._clock() - link.last_heard_s) / HEARD_STEP_S) * HEARD_STEP_S
         address = next(source.address for source in self._sources if source.name == name)
-        self._intake.hear(name, LinkKnown(address, link.connected, heard_s, link.lost, link.problem))
+        self._intake.hear(name, LinkKnown(address, heard_s, link.lost, link.problem))
 
     @contextmanager
     def _subscribed(self) -> Iterator[dict[str, Subscriber]]:
@@ -108,3 +109,19 @@ class Inbox:
         finally:
             for subscriber in opened.values():
                 subscriber.close()
+
+
+class _Fault:
+    """Keeps what ends the block, for another thread to raise."""
+
+    def __init__(self) -> None:
+        self.kept: BaseException | None = None
+
+    def __enter__(self) -> None:
+        self.kept = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.kept = fault
+        return True

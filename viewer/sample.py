@@ -45,8 +45,9 @@ def _publishable(
     voxel_nm: float,
     provisional: bool,
 ) -> Volume:
-    size = len(density)
     strain = np.gradient(displacement, voxel_nm * 10.0, axis=2)
+    cut, origin_nm = _around(inside, voxel_nm)
+    density, displacement, strain, inside = density[cut], displacement[cut], strain[cut], inside[cut]
     outside = np.float32(np.nan)
     return Volume(
         scan=Scan("sample"),
@@ -75,10 +76,19 @@ def _publishable(
         crystal_volume_um3=float(inside.sum()) * (voxel_nm * 1e-3) ** 3,
         isosurface=0.5,
         voxel_nm=(voxel_nm,) * 3,
-        origin_nm=(-(size - 1) / 2 * voxel_nm,) * 3,
+        origin_nm=origin_nm,
         assumptions=("This crystal is made up.",),
         density=density.astype(np.float32),
         displacement_a=np.where(inside, displacement, outside).astype(np.float32),
         strain=np.where(inside, strain, outside).astype(np.float32),
         support=inside.astype(np.uint8),
     )
+
+
+def _around(inside: NDArray[np.bool_], voxel_nm: float) -> tuple[tuple[slice, ...], tuple[float, float, float]]:
+    """The box of the support with a border of two voxels, and where its corner is from the centre of mass."""
+    where = np.argwhere(inside)
+    low = np.maximum(where.min(axis=0) - 2, 0)
+    high = np.minimum(where.max(axis=0) + 3, inside.shape)
+    z, y, x = (low - where.mean(axis=0)) * voxel_nm
+    return tuple(slice(start, stop) for start, stop in zip(low, high, strict=True)), (float(z), float(y), float(x))

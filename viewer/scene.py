@@ -70,6 +70,8 @@ class DetectorView:
     frame: FrameView
     title: str
     caption: str
+    top: float
+    """log₁₀(1 + counts) of the brightest colour: grows with the scan in halves of a decade, never shrinks."""
     stale: bool
 
 
@@ -82,6 +84,8 @@ class RockingView:
     previous: Curve | None
     title: str
     caption: str
+    running: bool
+    """Whether more frames are expected."""
     stale: bool
 
 
@@ -154,6 +158,7 @@ def _detector(state: State, scan: ScanKnown, now_s: float) -> DetectorView | Non
     frame = scan.brightest_view if ended else scan.newest_view
     if frame is None:
         return None
+    brightest = max(frame.maximum_counts, scan.brightest_view.maximum_counts if scan.brightest_view else 0)
     angle = "" if np.isnan(frame.angle_deg) else f" · {frame.angle_deg:.4f}°"
     of = f" of {scan.frames_expected}" if scan.frames_expected else ""
     centre = frame.centre_of_mass
@@ -164,6 +169,7 @@ def _detector(state: State, scan: ScanKnown, now_s: float) -> DetectorView | Non
         frame=frame,
         title=f"{'brightest' if ended else 'newest'}: frame #{frame.index}{of}{angle}",
         caption=f"max {frame.maximum_counts} at ({frame.maximum_at[0]:.0f}, {frame.maximum_at[1]:.0f}){mass}{flaws}",
+        top=max(1.0, float(np.ceil(2 * np.log10(1 + brightest)) / 2)),
         stale=_frames_stale(state, scan, now_s),
     )
 
@@ -179,7 +185,8 @@ def _rocking(state: State, scan: ScanKnown, now_s: float) -> RockingView:
         fit=fit,
         previous=before.curve if before and scan.crystal and len(before.curve.index) else None,
         title=f"{len(scan.curve.index)} of {scan.frames_expected or '?'} frames, {scan.status or 'running'}{quiet}",
-        caption=f"centre {fit.centre_deg:.4f}° · FWHM {fit.fwhm_deg:.4f}°" if fit else "no peak yet",
+        caption=f"centre {fit.centre_deg:.4f}° · FWHM {fit.fwhm_deg:.4f}°" if fit else "no peak to fit yet",
+        running=scan.status is None,
         stale=stale,
     )
 

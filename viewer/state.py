@@ -93,7 +93,6 @@ class LinkKnown:
     """How the connection to one service is."""
 
     address: str
-    connected: bool = False
     heard_s: float | None = None
     """When it was last heard; None if never."""
     lost: int = 0
@@ -191,14 +190,19 @@ def with_link(state: State, name: str, link: LinkKnown) -> State:
 
 def _hold_started(state: State, message: HoldStarted, at_s: float) -> State:
     before = state.holds.get(message.hold)
+    began_s = at_s - message.elapsed_s
     known = HoldKnown(
         hold=message.hold,
         crystal=message.crystal,
         voltage_v=message.voltage_v,
         planned_s=message.planned_s,
-        began_s=at_s - message.elapsed_s,
+        began_s=began_s,
         ended_s=before.ended_s if before else None,
     )
+    # A crystal is held at one voltage at a time: the end of the hold before may never be told.
+    for other in state.holds.values():
+        if other.crystal == known.crystal and other.ended_s is None and other.began_s < began_s:
+            state = _keep_hold(state, replace(other, ended_s=began_s))
     return _keep_hold(state, known)
 
 
