@@ -150,10 +150,11 @@ class Agenda:
             return max(fitting, key=lambda plan: _share(plan, outlook))
         return min(plans, key=lambda plan: plan.estimate_s)
 
-    def expected_refined_s(
-        self, now: float, outlook: Outlook, running_since: tuple[Start, float] | None
-    ) -> float | None:
-        """Seconds from now until the scan's first refined volume is expected; None if there is one, or none to come."""
+    def expected_refined_s(self, now: float, outlook: Outlook, running: tuple[Start, float] | None) -> float | None:
+        """Seconds from now until the scan's first refined volume is expected; None if there is one, or none to come.
+
+        `running` is the job in flight for this scan and when it began.
+        """
         if outlook.refined_frames or not outlook.refined:
             return None
         if running is not None and running[0].job.stage == "refined":
