@@ -46,6 +46,12 @@ class Reading:
         return int(np.count_nonzero(self.measured))
 
     @property
+    def sizes(self) -> tuple[int, int, int]:
+        """(frames, rows, columns) of the whole curve."""
+        frames, rows, columns = self.counts.shape
+        return frames, rows, columns
+
+    @property
     def missing(self) -> tuple[int, ...]:
         """Frames not (yet) measured."""
         return tuple(int(j) for j in np.flatnonzero(~self.measured))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconstructor import work
-from reconstructor.agenda import Job
 from reconstructor.crew import Crew
+from reconstructor.jobs import Job
 from reconstructor.phasing import engine
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.population import Member

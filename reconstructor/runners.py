@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconstructor import archive, rehearsal
-from reconstructor.agenda import Job
 from reconstructor.archive import Archived
 from reconstructor.crew import Crew
 from reconstructor.flight import LOOK_UP_S, DroppedError, Finished, Flight, Progressed
 from reconstructor.free import FreePixels
+from reconstructor.jobs import Job
 from reconstructor.phasing import engine
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.kernels import cpu

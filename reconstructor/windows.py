@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from reconstructor.curve import Reading
 from reconstructor.peak import Peak
 from reconstructor.phasing.sizes import FAST, nearest_fast
-from reconstructor.window import Triple, Window3, around
+from reconstructor.window import Place, Triple, Window3, around
 
 LEAST_OVERSAMPLING = 2.5
 CORRELATION_LEVEL = 0.05
 """The crystal's autocorrelation is taken to end below this share of its maximum."""
+LEAST_SIDE = 48
+CHEAPER = 0.7
+"""A smaller window is offered where it has at most this share of the voxels of the one before."""
+USUAL_FRAMES = 64
 LOOK_SIDE = 96
 """Voxels a side of the part about the peak that is looked at."""
 
@@ -78,42 +82,46 @@ def _ratio(inside: NDArray[np.bool_], axis: int) -> float:
     return n / max(1.0, float(reach))
 
 
-def provisional_window(reading: Reading, peak: Peak, sampled: Oversampling, limits: Limits) -> Window3:
-    """Binned as far as oversampling allows, then cropped to a fast size of at most `limits.provisional_side`."""
-    binning = _allowed(reading, sampled)
-    return _window(reading, peak, binning, limits.provisional_side)
+def provisional_window(sizes: Triple, place: Place, sampled: Oversampling, limits: Limits) -> Window3:
+    """Binned as far as oversampling allows, then cropped to a fast size of at most `limits.provisional_side`.
+
+    `sizes` are those of the raw curve, (frames, rows, columns), `place` is where the peak is.
+    """
+    return _window(sizes, place, _allowed(sizes, sampled), limits.provisional_side)
 
 
-def refined_windows(reading: Reading, peak: Peak, sampled: Oversampling, limits: Limits) -> tuple[Window3, ...]:
+def refined_windows(sizes: Triple, place: Place, sampled: Oversampling, limits: Limits) -> tuple[Window3, ...]:
     """Windows for a refined volume, the best first and each next one cheaper.
 
     Voxels as measured, cropped about the peak; the rocking axis is binned (as far as oversampling allows) only where
     that crop would leave more than half of its frames out.
     """
-    side = min(limits.refined_side, nearest_fast(max(reading.image.shape)))
-    frames = len(reading.measured)
-    wanted = max(1, round(frames / side)) if frames > 2 * side else 1
-    binning = (min(wanted, _allowed(reading, sampled)[0]), 1, 1)
+    side = min(limits.refined_side, nearest_fast(max(sizes[1:])))
+    wanted = max(1, round(sizes[0] / side)) if sizes[0] > 2 * side else 1
+    binning = (min(wanted, _allowed(sizes, sampled)[0]), 1, 1)
     found: list[Window3] = []
-    for smaller in (n for n in reversed(FAST) if 48 <= n <= side or n == side):
-        window = _window(reading, peak, binning, smaller)
-        if not found or window.voxels < 0.7 * found[-1].voxels:
+    for smaller in (n for n in reversed(FAST) if LEAST_SIDE <= n <= side or n == side):
+        window = _window(sizes, place, binning, smaller)
+        if not found or window.voxels < CHEAPER * found[-1].voxels:
             found.append(window)
-    cheapest = provisional_window(reading, peak, sampled, limits)
-    if cheapest.voxels < 0.7 * found[-1].voxels:
+    cheapest = provisional_window(sizes, place, sampled, limits)
+    if cheapest.voxels < CHEAPER * found[-1].voxels:
         found.append(cheapest)
     return tuple(found)
 
 
-def _allowed(reading: Reading, sampled: Oversampling) -> Triple:
+def guessed(sizes: Triple) -> Oversampling:
+    """What oversampling a scan of this size usually has, before its first frame: many frames, so that they bin."""
+    return Oversampling((LEAST_OVERSAMPLING * max(1.0, round(sizes[0] / USUAL_FRAMES)), 1.0, 1.0))
+
+
+def _allowed(sizes: Triple, sampled: Oversampling) -> Triple:
     """Bins that oversampling allows and that leave at least 32 voxels on the axis."""
-    sizes = (len(reading.measured), *reading.image.shape)
     a, b, c = (max(1, min(sampled.binning(axis), size // 32)) for axis, size in enumerate(sizes))
     return a, b, c
 
 
-def _window(reading: Reading, peak: Peak, binning: Triple, side: int) -> Window3:
+def _window(sizes: Triple, place: Place, binning: Triple, side: int) -> Window3:
     """The fast window of at most `side` voxels a side about the peak."""
-    sizes = (len(reading.measured), *reading.image.shape)
     a, b, c = (min(side, nearest_fast(size / n)) for size, n in zip(sizes, binning, strict=True))
-    return around(peak.place, binning, (a, b, c))
+    return around(place, binning, (a, b, c))

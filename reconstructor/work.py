@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import Geometry, Quality
-from reconstructor.agenda import Job
 from reconstructor.curve import Reading, Rocking, rocking
 from reconstructor.free import FreePixels
 from reconstructor.geometry import Position, direct_steps, steps_at
+from reconstructor.jobs import Job
 from reconstructor.peak import Peak
 from reconstructor.phasing import engine, population, quality, resolution
 from reconstructor.phasing.population import Choice, Member
