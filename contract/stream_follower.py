@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from contract.codec import Part
 from contract.stream_wire import Batch, Pull
 
@@ -14,7 +16,7 @@ AHEAD_MESSAGES = 4096
 RETRY_S = 2.0
 RETRY_MOST_S = 30.0
 UNSENT_RETRY_S = 0.1
-PAST_EPOCHS = 64
+STRANGERS = 64
 
 
 class Item(NamedTuple):
@@ -36,17 +38,24 @@ class Follower:
     It begins with a snapshot. Then every message is handed on once and in order of seq; what is missing is asked
     for, one range at a time, while later live messages wait in a queue bounded in bytes and number (what finds
     no room is counted in `dropped` and comes by replay). What can no longer be replayed is made good by a snapshot
-    and counted in `lost`. A new epoch begins with a snapshot of its own; what still comes of an old one is `stale`.
+    and counted in `lost`.
+
+    Epochs have no order, and what an ended publisher sent can still come when its successor was heard already. So a
+    message of another epoch only raises the question which epoch it is; the answer to the newest question tells, since
+    it was given after the question was asked. A new epoch begins with a snapshot of its own.
     """
 
     def __init__(self, *, ahead_bytes: int = AHEAD_BYTES) -> None:
         self.epoch = ""
         self.cursor = 0
         """All messages up to this seq are settled: handed on, superseded or lost."""
-        self.gaps = self.replays = self.lost = self.duplicates = self.dropped = self.stale = 0
+        self.gaps = self.replays = self.lost = self.duplicates = self.dropped = self.strange = 0
         self.missed = 0
         """Messages that did not come live and were handed on from a replay."""
-        self._past: deque[str] = deque(maxlen=PAST_EPOCHS)
+        self._strangers: deque[tuple[str, Item]] = deque(maxlen=STRANGERS)
+        """The newest live messages of another epoch, until it is known which one it is."""
+        self._doubt = False
+        self._question = 0
         self._snapshot = True
         self._recovering = False
         self._in_gap = False
@@ -59,7 +68,10 @@ class Follower:
 
     def live(self, epoch: str, item: Item) -> list[Item]:
         """A live message came; what can now be handed on."""
-        if not self._enter(epoch):
+        if epoch != self.epoch:
+            self._doubt_epoch()
+            if item.size + sum(waiting.size for _, waiting in self._strangers) <= self._ahead_limit:
+                self._strangers.append((epoch, item))
             return []
         self._newest = max(self._newest, item.seq)
         if item.seq <= self.cursor or item.seq in self._ahead:
@@ -78,14 +90,23 @@ class Follower:
 
     def heartbeat(self, epoch: str, last_seq: int) -> None:
         """The publisher says which message was the last it sent."""
-        if self._enter(epoch):
-            self._newest = max(self._newest, last_seq)
-            self._notice_gap()
+        if epoch != self.epoch:
+            self._doubt_epoch()
+            return
+        self._newest = max(self._newest, last_seq)
+        self._notice_gap()
 
     def batch(self, batch: Batch, items: Sequence[Item]) -> list[Item]:
         """An answer to a `Pull` came (perhaps late, perhaps twice); what can now be handed on."""
-        if not self._enter(batch.epoch) or batch.after > self.cursor:
+        newest_question = batch.question == self._question
+        if batch.epoch != self.epoch and (newest_question or not self.epoch):
+            return self._enter(batch, items)
+        if batch.epoch != self.epoch or batch.after > self.cursor:
+            self.strange += batch.epoch != self.epoch
             return []
+        if newest_question:
+            self._doubt = False
+            self._strangers.clear()
         if batch.what == "gone":
             if not self._snapshot and batch.after == self.cursor:
                 self._snapshot = self._recovering = True
@@ -121,10 +142,11 @@ class Follower:
             self._patience_s = RETRY_S
         elif now_s < self._ask_again_s:
             return None
+        self._question += 1
         self._asked = pull
         self._ask_again_s = now_s + self._patience_s
         self._patience_s = min(2 * self._patience_s, RETRY_MOST_S)
-        return pull
+        return msgspec.structs.replace(pull, question=self._question)
 
     def unsent(self, now_s: float) -> None:
         """The question could not be sent, for want of a connection: ask again soon."""
@@ -136,36 +158,35 @@ class Follower:
         """How many messages the publisher is known to be ahead of what was handed on."""
         return max(0, self._newest - self.cursor)
 
-    def knows(self, epoch: str) -> bool:
-        """Whether this epoch is the present one or a past one."""
-        return epoch == self.epoch or epoch in self._past
-
     def _pull(self) -> Pull | None:
         if self._snapshot:
             return Pull(what="snapshot", epoch=self.epoch, after=self.cursor)
         through = min(self._ahead) - 1 if self._ahead else self._newest
-        if through <= self.cursor:
+        if through <= self.cursor and not self._doubt:
             return None
-        return Pull(what="replay", epoch=self.epoch, after=self.cursor, through=through)
+        return Pull(what="replay", epoch=self.epoch, after=self.cursor, through=max(through, self.cursor))
 
     def _notice_gap(self) -> None:
         if not self._snapshot and not self._in_gap and self._newest > self.cursor:
             self._in_gap = True
             self.gaps += 1
 
-    def _enter(self, epoch: str) -> bool:
-        """Begin a new epoch if this is one; False if it is a past one."""
-        if epoch == self.epoch:
-            return True
-        if epoch in self._past:
-            self.stale += 1
-            return False
-        if self.epoch:
-            self._past.append(self.epoch)
-        self.epoch, self.cursor, self._newest = epoch, 0, 0
+    def _doubt_epoch(self) -> None:
+        self.strange += 1
+        self._doubt = True
+
+    def _enter(self, batch: Batch, items: Sequence[Item]) -> list[Item]:
+        """Begin the epoch of this answer."""
+        strangers = [item for epoch, item in self._strangers if epoch == batch.epoch]
+        self.epoch, self.cursor, self._newest = batch.epoch, 0, 0
         self._ahead, self._ahead_room = {}, self._ahead_limit
         self._snapshot, self._recovering, self._in_gap = True, False, False
-        return True
+        self._strangers.clear()
+        self._doubt = False
+        ready = self.batch(batch, items)
+        for item in strangers:
+            ready += self.live(batch.epoch, item)
+        return ready
 
     def _contiguous(self) -> list[Item]:
         """What waited for the messages that have come now."""

@@ -57,7 +57,7 @@ class Intake:
             wire = unpack_live(parts[1])
         except ContractError as error:
             return self._refuse(error)
-        self._hear(now_s, wire.epoch)
+        self._hear(now_s)
         if isinstance(wire, Envelope):
             return self._decoded(self.follower.live(wire.epoch, Item(wire.seq, 0.0, parts[2:])))
         self.follower.heartbeat(wire.epoch, wire.last_seq)
@@ -73,14 +73,9 @@ class Intake:
         except ContractError as error:
             return self._refuse(error)
         if isinstance(wire, Batch):
-            self._hear(now_s, wire.epoch)
+            self._hear(now_s)
             items = [Item(entry.seq, entry.age_s, own) for entry, own in zip(wire.entries, split, strict=True)]
-            missed = self.follower.missed
-            ready = self.follower.batch(wire, items)
-            if self.follower.missed > missed:
-                missed = self.follower.missed - missed
-                self._happened(MessageDropped(stage=self._name, reason="missed", count=missed))
-            return self._decoded(ready)
+            return self._decoded(self._follow(wire, items))
         if isinstance(wire, Answered | Refused):
             self._saying.pop(wire.token, None)
         if isinstance(wire, Refused) or not wire.ok:
@@ -129,6 +124,17 @@ class Intake:
             problem=self.problem,
         )
 
+    def _follow(self, batch: Batch, items: list[Item]) -> list[Item]:
+        """Feed the follower, and tell what came of it."""
+        epoch, missed = self.follower.epoch, self.follower.missed
+        ready = self.follower.batch(batch, items)
+        if epoch and self.follower.epoch != epoch:
+            self._happened(PeerReconnected(peer=self._name))
+        if self.follower.missed > missed:
+            count = self.follower.missed - missed
+            self._happened(MessageDropped(stage=self._name, reason="missed", count=count))
+        return ready
+
     def _heard_lately(self, now_s: float) -> bool:
         return self._heard_at_s is not None and now_s - self._heard_at_s < SILENT_AFTER_S
 
@@ -142,11 +148,9 @@ class Intake:
             self._lag = lag
             self._happened(SubscriberLag(stream=self._name, messages=lag))
 
-    def _hear(self, now_s: float, epoch: str) -> None:
+    def _hear(self, now_s: float) -> None:
         self._heard_at_s = now_s
         self.problem = ""
-        if self.follower.epoch and not self.follower.knows(epoch):
-            self._happened(PeerReconnected(peer=self._name))
 
     def _decoded(self, items: list[Item]) -> list[Received]:
         received = []

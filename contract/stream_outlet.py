@@ -110,6 +110,7 @@ class Outlet:
             more=chosen.more,
             last_seq=self.outbox.last_seq,
             first_seq=self.outbox.first_seq,
+            question=pull.question,
             entries=tuple(
                 Entry(stored.seq, max(0.0, now_s - stored.at_s), len(stored.parts)) for stored in chosen.messages
             ),

@@ -70,6 +70,8 @@ class Pull(Wire, frozen=True, kw_only=True, tag="pull"):
     through: Count = 0
     """Last seq wanted by a replay; not used by a snapshot."""
     max_bytes: int = MAX_BATCH_BYTES
+    question: Count = 0
+    """Number of this question; the answer repeats it."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -94,6 +96,8 @@ class Batch(Wire, frozen=True, kw_only=True, tag="batch"):
     """The oldest message that can still be replayed."""
     more: bool = False
     """A snapshot that is not complete: ask on after `through`."""
+    question: Count = 0
+    """Number of the question that this answers."""
     entries: tuple[Entry, ...] = ()
 
 
