@@ -92,7 +92,7 @@ def quiet_link(state: State, name: str, now_s: float) -> str:
     quiet_s = now_s - link.heard_s
     if quiet_s <= LATE_FACTOR * LINK_EXPECTED_S:
         return ""
-    return f"the {name} has not been heard for {duration(quiet_s)}"
+    return f"the {name} has not been heard for {duration(quiet_s, whole=True)}"
 
 
 def expected_interval_s(scan: ScanKnown) -> float:
@@ -120,8 +120,8 @@ def _late(state: State, shown: PictureKnown, now_s: float) -> str:
     if now_s - _last_sign_s(scan) <= LATE_FACTOR * expected_interval_s(scan):
         return ""
     if shown.picture.scan == scan.scan:
-        return f"no new volume for {duration(now_s - shown.published_s)}"
-    return f"scan {scan.scan} has run for {duration(now_s - scan.began_s)} without a volume"
+        return f"no new volume for {duration(now_s - shown.published_s, whole=True)}"
+    return f"scan {scan.scan} has run for {duration(now_s - scan.began_s, whole=True)} without a volume"
 
 
 def _awaits_volume(state: State, scan: ScanKnown) -> bool:
@@ -152,19 +152,24 @@ def link_text(link: LinkKnown | None, name: str, state: State, now_s: float) -> 
     quiet = quiet_link(state, name, now_s)
     if quiet:
         return quiet
-    heard = 0.0 if link.heard_s is None else max(0.0, now_s - link.heard_s)
+    heard_s = 0.0 if link.heard_s is None else now_s - link.heard_s
     lost = f", {link.lost} messages lost" if link.lost else ""
-    return f"heard {duration(heard)} ago{lost}"
+    return (f"heard {ago(heard_s)}" if heard_s > LINK_EXPECTED_S else "heard just now") + lost
 
 
-def duration(seconds: float) -> str:
-    """A length of time for people: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min; a leading minus if negative."""
+def ago(seconds: float) -> str:
+    """How long something is past, in whole seconds, so that it does not change with every look."""
+    return f"{duration(float(int(max(0.0, seconds))), whole=True)} ago"
+
+
+def duration(seconds: float, *, whole: bool = False) -> str:
+    """A length of time for people: 0.4 s (0 s if `whole`), 12 s, 3 min 05 s, 2 h 10 min; a minus if negative."""
     sign, length = ("−" if seconds < 0 else ""), abs(seconds)
-    if length < 9.95:
+    if length < 9.95 and not whole:
         return f"{sign}{length:.1f} s"
-    whole = round(length)
-    if whole < 60:
-        return f"{sign}{whole} s"
-    if whole < 3600:
-        return f"{sign}{whole // 60} min {whole % 60:02d} s"
-    return f"{sign}{whole // 3600} h {whole % 3600 // 60:02d} min"
+    rounded = round(length)
+    if rounded < 60:
+        return f"{sign}{rounded} s"
+    if rounded < 3600:
+        return f"{sign}{rounded // 60} min {rounded % 60:02d} s"
+    return f"{sign}{rounded // 3600} h {rounded % 3600 // 60:02d} min"

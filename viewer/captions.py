@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from contract.messages import JobProgress, Volume
-from viewer.badge import Badge, duration
+from viewer.badge import Badge, ago, duration
 from viewer.picture import Picture
 from viewer.state import HoldKnown, PictureKnown, ScanKnown, State
 
@@ -82,7 +82,7 @@ def volume_numbers(picture: Picture) -> tuple[Number, ...]:
     missing += ", …" if len(facts.missing) > MISSING_SHOWN else ""
     numbers = (
         Number("frames", frames_text(facts) + (f": {missing}" if missing else "")),
-        Number("revision", f"{facts.revision}, {facts.stage}, {facts.start} start"),
+        Number("revision", f"{facts.revision}, {facts.stage}, {facts.start}"),
         Number("R", _plain(quality.r_factor, ".4f"), "Σ(|Fρ| − √I)² / ΣI over known pixels"),
         Number("free LLK", _llk(quality.free_llk, quality.free_llk_ratio), "Poisson deviance per free pixel"),
         Number("LLK", _llk(quality.llk, quality.llk_ratio), "Poisson deviance per degree of freedom"),
@@ -115,18 +115,18 @@ def live_numbers(state: State, shown: PictureKnown | None, now_s: float) -> tupl
         if scan.job is not None:
             numbers.append(Number("reconstructor", job_text(scan.job), scan.job.recipe))
     if shown is not None:
-        numbers.append(Number("volume age", duration(max(0.0, now_s - shown.published_s)), shown.picture.facts.made_at))
+        numbers.append(Number("volume made", ago(now_s - shown.published_s), shown.picture.facts.made_at))
     return tuple(numbers)
 
 
 def time_left(hold: HoldKnown, now_s: float) -> str:
     """How long the hold will still last."""
     if hold.ended_s is not None:
-        return f"ended {duration(max(0.0, now_s - hold.ended_s))} ago"
+        return f"ended {ago(now_s - hold.ended_s)}"
     if hold.planned_s is None:
-        return f"open end, {duration(max(0.0, now_s - hold.began_s))} so far"
+        return f"open end, {duration(max(0.0, now_s - hold.began_s), whole=True)} so far"
     left = hold.began_s + hold.planned_s - now_s
-    return duration(left) if left >= 0 else f"planned time over for {duration(-left)}"
+    return duration(left, whole=True) if left >= 0 else f"planned time over for {duration(-left, whole=True)}"
 
 
 def scan_text(scan: ScanKnown) -> str:
@@ -155,7 +155,7 @@ def remarks(state: State, badge: Badge, shown: PictureKnown | None, now_s: float
             said.append("The hand is not known: the inverted twin fits the data as well.")
         if shown.picture.surface is None:
             said.append("The density does not reach the isosurface level: there is no surface to show.")
-    said += [f"{notice.level}, {duration(max(0.0, now_s - at_s))} ago: {notice.text}" for at_s, notice in state.notices]
+    said += [f"{notice.level}, {ago(now_s - at_s)}: {notice.text}" for at_s, notice in state.notices]
     return tuple(dict.fromkeys(said))
 
 

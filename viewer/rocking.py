@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
+from scipy.optimize import least_squares
 
 FEWEST_POINTS = 7
 FWHM_OF_SIGMA = 2.3548200450309493
@@ -71,22 +71,17 @@ def fit_gaussian(curve: Curve) -> GaussianFit | None:
     first = _guess(angle, counts)
     span = float(np.ptp(angle))
 
-    def residual(
-        x: NDArray[np.float64], centre: float, fwhm: float, height: float, floor: float
-    ) -> NDArray[np.float64]:
-        return GaussianFit(centre, abs(fwhm) + 1e-9 * span, height, floor).at(x)
+    def misfit(asked: NDArray[np.float64]) -> NDArray[np.float64]:
+        centre, fwhm, height, floor = asked
+        return GaussianFit(centre, abs(fwhm) + 1e-9 * span, height, floor).at(angle) - counts
 
-    try:
-        found, _ = curve_fit(
-            residual,
-            angle,
-            counts,
-            p0=(first.centre_deg, first.fwhm_deg, first.height, first.background),
-            maxfev=MOST_EVALUATIONS,
-        )
-    except RuntimeError:  # SciPy's way to say that it did not converge
+    start = (first.centre_deg, first.fwhm_deg, first.height, first.background)
+    scale = (span, first.fwhm_deg, max(first.height, 1.0), max(first.height, 1.0))
+    found = least_squares(misfit, start, x_scale=scale, method="lm", max_nfev=MOST_EVALUATIONS)
+    if not found.success:
         return None
-    fit = GaussianFit(float(found[0]), float(abs(found[1])), float(found[2]), float(found[3]))
+    centre, fwhm, height, background = (float(one) for one in found.x)
+    fit = GaussianFit(centre, abs(fwhm), height, background)
     inside = angle.min() <= fit.centre_deg <= angle.max()
     return fit if inside and fit.height > 0 and 0 < fit.fwhm_deg < 2 * span else None
 

@@ -178,7 +178,7 @@ def _rocking(state: State, scan: ScanKnown, now_s: float) -> RockingView:
     earlier = [one for one in state.scans.values() if one.crystal == scan.crystal and one.began_s < scan.began_s]
     before = max(earlier, key=lambda one: one.began_s, default=None)
     stale = _frames_stale(state, scan, now_s)
-    quiet = f" · no frame for {duration(now_s - scan.last_frame_s)}" if stale and scan.last_frame_s else ""
+    quiet = f" · no frame for {duration(now_s - scan.last_frame_s, whole=True)}" if stale and scan.last_frame_s else ""
     fit = scan.fit
     return RockingView(
         curve=scan.curve,

@@ -9,12 +9,14 @@ from napari.utils import Colormap
 
 from viewer import colours
 from viewer.scene import Framing, PictureView, Scene
+from viewer.surface import Surface
 
 SURFACE = "crystal surface · u (Å)"
 AXES = ("z", "y", "x")
 VIEW_ANGLES_DEG = (0.0, -60.0, 20.0)
 SHOWN_ORDER = (2, 1, 0)
-MARGIN = 0.12
+FILLED = 0.94
+"""Of the canvas's shorter side, by the sphere around the crystal."""
 SHADING = "smooth"
 
 
@@ -72,13 +74,16 @@ class Screen:
             layer.contrast_limits_range = limits
             layer.contrast_limits = limits
         if surface is not None and (self._framing is None or not self._framing.still_serves(view.framing)):
-            self._frame()
+            self._frame(surface)
             self._framing = view.framing
 
-    def _frame(self) -> None:
+    def _frame(self, surface: Surface) -> None:
+        """Look at the whole crystal so that it stays in view however it is turned."""
         camera = self._viewer.scene.camera
+        reach_nm = float(np.linalg.norm(surface.vertices_nm, axis=1).max())
         camera.angles = VIEW_ANGLES_DEG
-        self._viewer.fit_to_view(margin=MARGIN)
+        camera.center = (0.0, 0.0, 0.0)
+        camera.zoom = FILLED * min(self._viewer.canvas.size) / (2 * max(reach_nm, 1e-6))
 
     def _layer(self) -> SurfaceLayer:
         """The surface layer; made at the first volume, and again if the user deleted it."""

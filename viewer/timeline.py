@@ -50,7 +50,8 @@ _COLOUR = {
 
 
 def draw_timeline(state: State, now_s: float) -> Timeline:
-    """Lay out the newest holds."""
+    """Lay out the newest holds, at whole seconds."""
+    now_s = float(int(now_s))
     holds = sorted(state.holds.values(), key=lambda hold: hold.began_s)[-HOLDS_SHOWN:]
     bars = tuple(_bar(state, hold, now_s) for hold in holds)
     bars = tuple(bar for bar in bars if bar.end_s > -SHOWN_BEFORE_S)

@@ -25,7 +25,10 @@ from viewer.screen import SURFACE, Screen
 from viewer.state import State
 
 SHORTEST_REDRAW_S = 0.1
-AGEING_MS = 500
+REST = 4.0
+"""After drawing, this many times as long goes by before frames alone are drawn again; a new volume does not wait.
+On a machine without a GPU every repaint of the window is costly, and the reconstructor may need the cores."""
+AGEING_MS = 1000
 """Ages, time left and staleness move on without news."""
 AMBIENT, DIFFUSE, SPECULAR = 0.45, 0.6, 0.08
 WINDOW_SIZE = (1600, 1000)
@@ -50,11 +53,12 @@ class LiveView(QObject):
         """The scene on the screen."""
         self.refined_shown: set[str] = set()
         """Scans of which a refined volume has been on the screen."""
-        self.on_drawn: Callable[[State, Scene], None] = lambda state, scene: None
         self._state = State()
         self._intent = intent
         self._clock = clock
         self._drawn_s = float("-inf")
+        self._paint_s = 0.0
+        self._fresh_picture = True
         self._screen = Screen(viewer)
         self.status = StatusPanel()
         self.slices = SlicesPanel(self.fit_colours)
@@ -81,7 +85,9 @@ class LiveView(QObject):
 
     def draw(self) -> None:
         """Take what is new and bring screen and docks to it."""
-        self._state = self.mailbox.take() or self._state
+        self._take()
+        self._soon.stop()
+        self._fresh_picture = False
         self._drawn_s = self._clock()
         scene = compose(self._state, self._intent, self._drawn_s)
         if self._screen.show(scene):
@@ -94,7 +100,8 @@ class LiveView(QObject):
         if scene.picture is not None and scene.picture.picture.facts.stage == "refined":
             self.refined_shown.add(scene.picture.picture.scan)
         self.scene = scene
-        self.on_drawn(self._state, scene)
+        # Its turn comes when the painting that was asked for is done.
+        QTimer.singleShot(0, self._painted)
 
     def fit_colours(self) -> None:
         """Set the displacement's colour limits once to what the shown volume needs."""
@@ -103,10 +110,21 @@ class LiveView(QObject):
             self._intent = replace(self._intent, displacement_limit_a=fitting_limit(extent))
             self.draw()
 
+    def _take(self) -> None:
+        news = self.mailbox.take()
+        if news is not None:
+            self._fresh_picture = self._fresh_picture or news.pictures is not self._state.pictures
+            self._state = news
+
     def _take_soon(self) -> None:
-        wait_s = self._drawn_s + SHORTEST_REDRAW_S - self._clock()
-        if not self._soon.isActive():
-            self._soon.start(max(0, round(1000 * wait_s)))
+        self._take()
+        rest_s = SHORTEST_REDRAW_S if self._fresh_picture else max(SHORTEST_REDRAW_S, REST * self._paint_s)
+        wait_ms = max(0, round(1000 * (self._drawn_s + rest_s - self._clock())))
+        if not self._soon.isActive() or self._soon.remainingTime() > wait_ms:
+            self._soon.start(wait_ms)
+
+    def _painted(self) -> None:
+        self._paint_s = self._clock() - self._drawn_s
 
 
 class LiveWindow(QObject):
