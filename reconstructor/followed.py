@@ -59,12 +59,17 @@ class FollowedScan:
     members: tuple[Member, ...] = ()
     """Runs of the newest refined job, to be joined by more."""
     signature: Signature | None = None
-    """Of the newest volume, whose hand the next ones keep."""
+    """Of the newest volume (at first: of this crystal's last hold), whose hand the next ones keep."""
+    matched: bool = False
+    """Whether the first signature came from an earlier hold."""
+    next_look_at: float = 0.0
+    """The service looks again no earlier."""
     revision: int = 0
     """Of the newest volume; 0 while there is none."""
     obstacle: str = ""
     """Why nothing of this scan can be phased, in one sentence; "" if it can."""
-    _stale: bool = field(default=True)
+    stale: bool = True
+    """Whether something came since the last look."""
 
     @property
     def started(self) -> ScanStarted:
@@ -89,25 +94,25 @@ class FollowedScan:
         if new:
             self.first_frame_at = received_at if self.first_frame_at is None else min(self.first_frame_at, received_at)
             self.last_frame_at = received_at if self.last_frame_at is None else max(self.last_frame_at, received_at)
-            self._stale = True
+            self.stale = True
         return new
 
     def locate(self, angles: Angles) -> None:
         """Take angles that came after their frames."""
         self.curve.locate(angles)
-        self._stale = True
+        self.stale = True
 
     def end(self, ended: ScanEnded) -> None:
         """No more frames are expected."""
         self.curve.end(ended)
-        self._stale = True
+        self.stale = True
 
-    def look(self, hold: HeldCell | None) -> Outlook | None:
-        """What the agenda has to know, from the curve as it stands; None while there are no frames."""
+    def look(self, hold: HeldCell | None, fresh: bool = True) -> Outlook | None:
+        """What the agenda has to know, from the curve as it stands (if `fresh`) or stood; None while it is empty."""
         if self.last_frame_at is None:
             return None
-        if self._stale or self.reading is None:
-            self._stale = False
+        if fresh or self.reading is None:
+            self.stale = False
             self._read()
         before = self.outlook or self._blank()
         reading = self.reading

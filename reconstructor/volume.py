@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from reconstructor.phasing.problem import Complex, Mask
 from reconstructor.strain import Field, displacement_a, strain
-from reconstructor.upright import Signature, Upright, upright
+from reconstructor.upright import Signature, Upright, sided, upright
 
 LARGEST_VOXELS = 6_000_000
 MARGIN = 2
@@ -36,6 +36,8 @@ class Crystal3:
     volume_um3: float
     twinned: bool
     signature: Signature
+    likeness: float
+    """How surely its hand is that of `like`, 0 to 1; 0 without one."""
 
 
 def crystal(
@@ -71,6 +73,7 @@ def crystal(
         volume_um3=float(np.count_nonzero(inside & (density >= level))) * voxel_nm**3 * 1e-9,
         twinned=settled.twinned,
         signature=settled.signature,
+        likeness=0.0 if like is None else sided(settled.signature, like),
     )
 
 

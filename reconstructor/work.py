@@ -43,6 +43,8 @@ class Task:
     free: FreePixels
     like: Signature | None = None
     """Of an earlier volume of this crystal, whose hand is kept."""
+    matched: bool = False
+    """Whether that volume was of an earlier hold."""
     earlier: tuple[Member, ...] = ()
     """Runs of an earlier job that these join."""
     warm: Start | None = None

@@ -1,0 +1,97 @@
+"""`bragglive reconstructor` and `bragglive score`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+
+from contract.service import run
+from contract.settings import SettingsError, load
+from contract.stream import Publisher, Subscriber, open_publisher, open_subscriber
+from contract.telemetry import Telemetry
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+SECTION = "reconstructor"
+USAGE = 2
+
+
+@app.command("reconstructor")
+def reconstructor(
+    folder: Annotated[Path | None, typer.Option(help="Archives of volumes go to its folder volumes.")] = None,
+    streamer_live: Annotated[str | None, typer.Option(help="Where the streamer publishes.")] = None,
+    streamer_control: Annotated[str | None, typer.Option(help="Where the streamer answers.")] = None,
+    live: Annotated[str | None, typer.Option(help="Where volumes are published.")] = None,
+    control: Annotated[str | None, typer.Option(help="Where this service answers.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; 0 for as many as there are cores.")] = None,
+    provisional_side: Annotated[int | None, typer.Option(help="Most voxels a side while a scan runs.")] = None,
+    refined_side: Annotated[int | None, typer.Option(help="Most voxels a side afterwards.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Port of /metrics; 0 takes any free one.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written when the service is ready.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file; its table [reconstructor] is read.")] = None,
+) -> None:
+    """Turn growing rocking curves into provisional volumes, and finished ones into refined volumes."""
+    # Here, because these take a second to load, and other commands do not need them.
+    from reconstructor.service import ReconstructorService
+    from reconstructor.settings import ReconstructorSettings
+
+    telemetry = Telemetry(SECTION)
+    try:
+        settings = load(
+            ReconstructorSettings,
+            SECTION,
+            config,
+            folder=folder,
+            streamer_live=streamer_live,
+            streamer_control=streamer_control,
+            live=live,
+            control=control,
+            workers=workers,
+            provisional_side=provisional_side,
+            refined_side=refined_side,
+            metrics_port=metrics_port,
+            ready_file=ready_file,
+            log_level=log_level,
+        )
+        keys = settings.keys()
+
+        def follow() -> Subscriber:
+            return open_subscriber(settings.streamer, name="streamer", keys=keys, happened=telemetry.happened)
+
+        def publish() -> Publisher:
+            return open_publisher(settings.volumes, name="volumes", keys=keys, happened=telemetry.happened)
+
+        service = ReconstructorService(settings, follow, publish, happened=telemetry.happened)
+    except SettingsError as error:
+        _refuse(str(error))
+    raise typer.Exit(run(service, settings, telemetry))
+
+
+@app.command("score")
+def score_command(
+    archive: Annotated[Path, typer.Argument(help="An archived volume (.cxi).")],
+    truth: Annotated[Path, typer.Argument(help="The truth file of the simulator (.h5).")],
+    scan: Annotated[str | None, typer.Option(help="Compare with this scan's truth, not with its own.")] = None,
+    hold: Annotated[str | None, typer.Option(help="Compare with this hold's truth.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
+) -> None:
+    """Compare a volume with the simulated truth: complex overlap after hand, shift and constant phase."""
+    from reconstructor.score import score
+
+    try:
+        found = score(archive, truth, scan, hold)
+    except ValueError as error:
+        _refuse(str(error))
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(asdict(found)), indent=1))
+    typer.echo(f"complex overlap {found.complex_overlap:.4f} ({found.stage} {found.revision} of {found.scan})")
+
+
+def _refuse(reason: str) -> NoReturn:
+    typer.echo(f"bragglive: {reason}", err=True)
+    raise typer.Exit(USAGE)

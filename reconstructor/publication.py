@@ -1,0 +1,114 @@
+"""From what a job made to what is told and kept: the Volume message and the archive's record. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.messages import Completion, Volume
+from reconstructor.archive import Archived
+from reconstructor.followed import HeldCell
+from reconstructor.phasing import notation
+from reconstructor.work import Made
+
+SURE_HAND = 0.5
+"""Likeness to the last hold's signature from which on its hand counts as found again."""
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Which volume of its scan this is, and when, on the service's clock."""
+
+    revision: int
+    completion: Completion | None
+    hold: HeldCell | None
+    first_frame_at: float
+    last_frame_at: float
+    archive: str
+    made_at: str
+    """Wall clock, RFC 3339, to be shown."""
+
+
+def record(made: Made, occasion: Occasion, now: float) -> Archived:
+    """Everything about a volume, as it is archived; its message is `record(...).volume`."""
+    free = made.task.free
+    return Archived(
+        volume=timed(_volume(made, occasion), occasion, now),
+        obj=made.obj,
+        support=made.support,
+        window=made.task.job.offer.window,
+        steps_nm=made.steps_nm,
+        reciprocal_inv_nm=made.reciprocal_inv_nm,
+        q_centre_inv_a=_three(made.q_centre_inv_a),
+        geometry=made.task.geometry,
+        twinned=made.crystal.twinned,
+        signature=made.crystal.signature,
+        free_seed=free.seed,
+    )
+
+
+def timed(volume: Volume, occasion: Occasion, now: float) -> Volume:
+    """The volume with its latencies as they are when it is published at `now`."""
+    over = occasion.completion is not None
+    ends_at = None if occasion.hold is None else occasion.hold.ends_at
+    return msgspec.structs.replace(
+        volume,
+        first_frame_to_volume_s=now - occasion.first_frame_at,
+        last_frame_to_volume_s=now - occasion.last_frame_at if over else None,
+        hold_left_s=None if ends_at is None else ends_at - now,
+    )
+
+
+def without_archive(kept: Archived) -> Archived:
+    """The record of a volume whose archive could not be written."""
+    return replace(kept, volume=msgspec.structs.replace(kept.volume, archive=""))
+
+
+def _volume(made: Made, occasion: Occasion) -> Volume:
+    job, reading, crystal = made.task.job, made.task.reading, made.crystal
+    started, hold = reading.started, occasion.hold
+    recipe = job.offer.recipe
+    return Volume(
+        scan=started.scan,
+        stage=job.stage,
+        revision=occasion.revision,
+        supersedes=occasion.revision - 1 if occasion.revision > 1 else None,
+        crystal=started.crystal if started.crystal is not None or hold is None else hold.said.crystal,
+        hold=started.hold if started.hold is not None or hold is None else hold.said.hold,
+        voltage_v=None if hold is None else hold.said.voltage_v,
+        frames_used=reading.frames,
+        frames_expected=started.frames_expected,
+        missing=reading.missing,
+        completion=occasion.completion,
+        recipe=notation.written(recipe),
+        recipe_sha256=notation.sha256(recipe),
+        seeds=made.seeds,
+        start=made.start,
+        runs=len(made.seeds),
+        iterations=made.iterations,
+        window_shape=job.offer.window.shape,
+        binning=job.offer.window.binning,
+        quality=made.quality,
+        q_inv_a=_three(made.q_peak_inv_a),
+        q_norm_inv_a=float(np.linalg.norm(made.q_peak_inv_a)),
+        crystal_volume_um3=crystal.volume_um3,
+        isosurface=crystal.isosurface,
+        voxel_nm=(crystal.voxel_nm,) * 3,
+        origin_nm=crystal.origin_nm,
+        hand="matched" if made.task.matched and crystal.likeness > SURE_HAND else "unknown",
+        assumptions=made.assumptions,
+        archive=occasion.archive,
+        made_at=occasion.made_at,
+        density=crystal.density,
+        displacement_a=crystal.displacement_a,
+        strain=crystal.strain,
+        support=crystal.support,
+    )
+
+
+def _three(vector: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in vector)
+    return x, y, z

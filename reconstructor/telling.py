@@ -1,0 +1,66 @@
+"""What the service says about scans and jobs: progress regularly, sentences once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contract.messages import Notice, Scan
+from contract.stream import Publisher
+from reconstructor import reports
+from reconstructor.agenda import Agenda
+from reconstructor.followed import FollowedScan
+from reconstructor.jobs import Job
+from reconstructor.reports import Flying
+
+REPORT_S = 0.5
+MOST_REMEMBERED = 1000
+
+
+class Teller:
+    """Publishes JobProgress and Notice; nothing of it decides anything."""
+
+    def __init__(self, out: Publisher) -> None:
+        self._out = out
+        self._said: dict[str, None] = {}
+        self._next_at = 0.0
+
+    def notice(self, level: reports.Level, text: str, scan: Scan | None) -> None:
+        """Say a sentence."""
+        self._out.publish(Notice(level=level, text=text, scan=scan))
+
+    def once(self, level: reports.Level, text: str, scan: Scan, key: str = "") -> None:
+        """Say a sentence the first time it is given (or the first of its `key`)."""
+        if (key or text) in self._said:
+            return
+        self._said[key or text] = None
+        if len(self._said) > MOST_REMEMBERED:
+            del self._said[next(iter(self._said))]
+        self.notice(level, text, scan)
+
+    def obstacles(self, agenda: Agenda, scan: FollowedScan, now: float) -> None:
+        """Say once what keeps a scan from being phased, as soon as it will not mend itself, or from being in time."""
+        name = scan.started.scan
+        if scan.obstacle and (scan.over or scan.started.geometry is None):
+            self.once("warning", f"{name}: {scan.obstacle}", name)
+        late = reports.impossible(agenda, scan, now)
+        if late:
+            self.once("warning", late, name, key=f"impossible {name}")
+
+    def begun(self, agenda: Agenda, scan: FollowedScan, flying: Flying, now: float) -> None:
+        """A job begins."""
+        self._out.publish(reports.running(agenda, scan, flying, now))
+
+    def ended(self, job: Job, scan: FollowedScan, state: reports.State, detail: str, now: float) -> None:
+        """A job came to its end."""
+        self._out.publish(reports.ended(job, scan, state, detail, now))
+
+    def regularly(self, agenda: Agenda, scans: Iterable[FollowedScan], flying: Flying | None, now: float) -> None:
+        """How far things are, about twice a second."""
+        if now < self._next_at:
+            return
+        self._next_at = now + REPORT_S
+        for scan in scans:
+            if flying is not None and flying.plan.job.scan == scan.started.scan:
+                self._out.publish(reports.running(agenda, scan, flying, now))
+            elif (waits := reports.waiting(agenda, scan, now)) is not None:
+                self._out.publish(waits)
