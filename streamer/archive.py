@@ -65,14 +65,15 @@ class _Writing:
 
     file: h5py.File
     finished: Finished
-    chunks: list[Chunk] = field(default_factory=list)
+    chunks: dict[tuple[str, int], Chunk] = field(default_factory=dict)
     compressions: dict[str, Compression] = field(default_factory=dict)
 
 
 def write(path: Path, finished: Finished, frames: Iterable[Received]) -> Path:
     """Write and verify the archive: under a temporary name beside `path`, durable, read back, then renamed.
 
-    `frames` are all frames of the scan in any order, read one at a time. ArchiveError: what was read back differs.
+    `frames` are all frames of the scan in any order, read one at a time; of one that came twice, because it was
+    damaged at first, the last is kept. ArchiveError: what was read back differs.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -112,14 +113,14 @@ def _write(path: Path, finished: Finished, frames: Iterable[Received]) -> list[C
     with h5py.File(path, "w") as file:
         writing = _Writing(file, finished)
         for frame, wall_ns in frames:
-            if frame.index in finished.curve.points and np.isnan(received_s[frame.index]):
+            if frame.index in finished.curve.points:
                 received_s[frame.index] = wall_ns * 1e-9
                 _put(writing, frame)
         absent = [index for index in finished.curve.points if np.isnan(received_s[index])]
         if absent:
             raise ArchiveError(f"{path.name}: frames {absent[:8]} were accepted and are no longer in the journal")
         nexus.describe(file, finished, received_s)
-    return writing.chunks
+    return list(writing.chunks.values())
 
 
 def _put(writing: _Writing, frame: Frame) -> None:
@@ -138,7 +139,7 @@ def _put(writing: _Writing, frame: Frame) -> None:
             payload = np.ascontiguousarray(packed.rows(picture, 0, picture.shape[0]), dataset.dtype).tobytes()
             skip_filter = 1 if compression != "none" else 0
         dataset.id.write_direct_chunk((frame.index, 0, 0), payload, skip_filter)
-        writing.chunks.append(Chunk(path, frame.index, crc32c.crc32c(payload)))
+        writing.chunks[path, frame.index] = Chunk(path, frame.index, crc32c.crc32c(payload))
 
 
 def _create(writing: _Writing, path: str, picture: Packed) -> None:

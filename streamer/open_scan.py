@@ -10,24 +10,41 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.messages import Angles, Crystal, FrameBlock, Geometry, Hold, Scan, ScanEnded, ScanStarted, Window
+from contract.messages import (
+    Angles,
+    Crystal,
+    FrameBlock,
+    Geometry,
+    Hold,
+    HoldStarted,
+    Scan,
+    ScanEnded,
+    ScanStarted,
+    Window,
+)
 from streamer.corrections import Corrections, corrections, cropped, fitted, total_counts
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import Dialect
 from streamer.detectors.records import Channel, Frame, SeriesStarted
-from streamer.rocking_curve import Assembly, Closing, Point, Verdict, Waits
+from streamer.rocking_curve import Assembly, Closing, Point, RockingCurve, Verdict, Waits
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """What the streamer decided about a scan when it began; kept in its journal, so that a restart changes nothing."""
 
+    scan: Scan
     source: str
+    """Address it comes from"""
     dialect: str
     crystal: Crystal | None = None
     hold: Hold | None = None
+    held: HoldStarted | None = None
+    """The hold, if it ran when the scan began."""
     window: Window | None = None
     """Region of interest wanted; None for the full image."""
     window_revision: int = 1
+    opened_ns: int = 0
+    """When the scan began, by the wall clock."""
 
 
 class Rules(NamedTuple):
@@ -196,6 +213,17 @@ class OpenScan:
             reason=closing.reason,
             archive=archive,
         )
+
+    def angles_deg(self, curve: RockingCurve) -> tuple[float, ...]:
+        """The rocking angle of every index, of frames that did not come too."""
+        points = curve.points
+        return tuple(points[i].angle_deg if i in points else self.angle_deg(i) for i in range(curve.length))
+
+    def settle(self) -> None:
+        """Nothing more will come: what is not known by now never will be."""
+        if self._corrections is None:
+            channel = self._rules.channel or next(iter(self.series.channels), "")
+            self._meet(channel, self.series.dtype or np.dtype(np.uint32))
 
     def _meet(self, channel: str, dtype: np.dtype[Any]) -> Corrections:
         """From here on the channel and dtype are known."""

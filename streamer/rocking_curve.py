@@ -75,6 +75,8 @@ class Assembly:
         self._ordered: Closing | None = None
         """Close at once, for this reason."""
         self._closed: Closing | None = None
+        self._before: Closing | None = None
+        """How it was closed before it was opened again."""
         self.late = 0
         """Frames that came after the curve was closed."""
 
@@ -82,6 +84,11 @@ class Assembly:
     def closed(self) -> Closing | None:
         """How the curve was closed; None while it is open."""
         return self._closed
+
+    @property
+    def ended(self) -> bool:
+        """The detector has said that it has sent everything."""
+        return self._ended_s is not None
 
     @property
     def age_s(self) -> float:
@@ -98,13 +105,19 @@ class Assembly:
         """Add a frame that is not a duplicate. True if it came in order: after all frames that came before it."""
         if self._closed is not None:
             self.late += 1
-            self._ended_s, self._ordered = now_s, None
-            self._closed = None if self._closed.status == "incomplete" else self._closed
+            self.reopen(now_s)
         self._points[index] = point
         self._heard_s = now_s
         in_order = index > self._highest
         self._highest = max(self._highest, index)
         return in_order
+
+    def reopen(self, now_s: float) -> None:
+        """Something came after the closing: wait for the grace, then close anew for the same reason or a better one."""
+        if self._closed is not None:
+            self._before, self._closed = self._closed, None
+            self._ordered = self._before if self._before.status == "aborted" else None
+            self._ended_s = now_s
 
     def angles(self, pairs: Iterable[tuple[int, float]]) -> None:
         """Angles that became known after their frames; of frames that have not come they are ignored."""
@@ -132,7 +145,7 @@ class Assembly:
             return self._closed
         return None
 
-    def resume_closed(self, closing: Closing) -> None:
+    def recover(self, closing: Closing) -> None:
         """The curve was closed before this program started."""
         self._closed = closing
 
@@ -149,7 +162,7 @@ class Assembly:
         if self._ordered is not None:
             return self._ordered
         if self._ended_s is not None and now_s - self._ended_s >= self._waits.grace_s:
-            return Closing("incomplete", self._after("the end marker came" if not self.late else "late frames came"))
+            return self._before or Closing("incomplete", self._after("the end marker came"))
         if now_s - self._heard_s >= self._waits.stall_s:
             return Closing("incomplete", f"nothing came for {self._waits.stall_s:g} s")
         return None

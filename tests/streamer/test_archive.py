@@ -18,7 +18,7 @@ from silx.io import get_data
 from silx.io import open as silx_open
 from silx.io.nxdata import get_default
 
-from contract.messages import Crystal, Geometry, Hold, HoldStarted
+from contract.messages import Crystal, Geometry, Hold, HoldStarted, Scan
 from streamer import archive
 from streamer.archive import ArchiveError, Chunk, Received, raw_stack_sha256
 from streamer.detectors import dectris_v2
@@ -35,7 +35,9 @@ def measured(sent: Any, indices: list[int], images: list[bytes] | None = None) -
     """A scan of which these frames came, and the frames as they would be read from its journal."""
     start = dectris_v2.read([memoryview(sent.start)])
     assert isinstance(start, SeriesStarted)
-    identity = Identity(source="test", dialect="dectris-stream-v2", crystal=Crystal("IV"), hold=Hold("IV-1"))
+    identity = Identity(
+        scan=Scan("series-A"), source="test", dialect="dectris-stream-v2", crystal=Crystal("IV"), hold=Hold("IV-1")
+    )
     rules = Rules(waits=Waits(30.0, 2.0), block_frames=8, block_s=0.25)
     scan = OpenScan(start, identity, rules, dectris_v2, 0.0)
     frames = []

@@ -19,7 +19,13 @@ from streamer.rocking_curve import Waits
 
 WINDOW = Window(row0=20, column0=10, rows=24, columns=30)
 RULES = Rules(waits=Waits(30.0, 2.0), block_frames=4, block_s=0.25)
-IDENTITY = Identity(source="tcp://detector", dialect="dectris-stream-v2", crystal=Crystal("IV"), hold=Hold("IV-1"))
+IDENTITY = Identity(
+    scan=Scan("series-A"),
+    source="tcp://detector",
+    dialect="dectris-stream-v2",
+    crystal=Crystal("IV"),
+    hold=Hold("IV-1"),
+)
 
 
 def start_of(message: bytes) -> SeriesStarted:

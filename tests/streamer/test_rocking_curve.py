@@ -96,7 +96,8 @@ def test_an_abort_closes_the_curve_as_aborted() -> None:
     assert assembly.close(1.0) == Closing("aborted", "the shutter was closed")
     assert assembly.look(2) == "late"
     assembly.take(2, point(2), 2.0)
-    assert assembly.closed == Closing("aborted", "the shutter was closed")
+    assert assembly.close(2.0) == Closing("aborted", "the shutter was closed")
+    assert assembly.curve().missing == (3, 4)
 
 
 def test_a_complete_curve_is_complete_even_when_superseded() -> None:
@@ -116,7 +117,7 @@ def test_late_frames_open_a_closed_curve_again() -> None:
     assert assembly.look(2) == "late"
     assembly.take(2, point(2), 10.0)
     assert assembly.close(11.0) is None
-    assert assembly.close(12.0) == Closing("incomplete", "late frames came before all frames did")
+    assert assembly.close(12.0) == Closing("incomplete", "the end marker came before all frames did")
     assembly.take(3, point(3), 13.0)
     assert assembly.close(13.0) == Closing("complete", "all frames came")
     assert (assembly.late, assembly.curve().missing) == (2, ())

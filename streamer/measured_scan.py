@@ -1,0 +1,254 @@
+"""One scan with its journal: each message is durable, then counted, then published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contract.codec import decode, encode
+from contract.messages import Angles, AnyMessage, Notice
+from contract.telemetry import (
+    CurveClosed,
+    CurveOpened,
+    FrameDuplicate,
+    FrameLate,
+    FrameOutOfOrder,
+    FrameReceived,
+    FrameRejected,
+    Happened,
+    JournalAppended,
+    JournalFault,
+)
+from streamer.detectors.decode_error import DecodeError
+from streamer.detectors.dialects import DIALECTS
+from streamer.detectors.records import Frame, SeriesStarted
+from streamer.finished import Finished
+from streamer.frame_queue import Message
+from streamer.journal import At, Entry, Journal
+from streamer.open_scan import Identity, OpenScan, Rules, remarks, rocking_axis
+from streamer.rocking_curve import Closing
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What has become of a scan; kept in its journal."""
+
+    closing: Closing | None = None
+    archive: str = ""
+    """Where its archive is, or will be."""
+    archived: bool = False
+    """The archive is there, verified and durable."""
+    confirmed: int | None = None
+    """Revision of the volume with which the reconstructor was done with it."""
+
+
+class MeasuredScan:
+    """A scan that is open, or closed and not yet forgotten. What it journals, it journals before it changes."""
+
+    def __init__(
+        self,
+        series: SeriesStarted,
+        identity: Identity,
+        rules: Rules,
+        journal: Journal,
+        publish: Callable[[AnyMessage], object],
+        happened: Callable[[Happened], None],
+        now_s: float,
+    ) -> None:
+        self.journal = journal
+        self.state = journal.get("state", State) or State()
+        self.edition = 0
+        """How often it has been closed."""
+        self.archive_again_s: float | None = None
+        """When to try again to archive it, after that failed."""
+        self._announced = False
+        self._rules = rules
+        self._publish = publish
+        self._happened = happened
+        self._begin(series, identity, now_s)
+
+    @property
+    def closed(self) -> bool:
+        """No more frames are waited for."""
+        return self.state.closing is not None
+
+    @property
+    def start_known(self) -> bool:
+        """Its start was received, not made up from its first frame."""
+        return self.open.series.frames_expected > 0
+
+    def frame(self, frame: Frame, message: Message, now_s: float) -> None:
+        """A frame came. DecodeError: refused, before it was journaled or, if it is damaged inside, after."""
+        source = self.open.identity.source
+        verdict = self.open.look(frame)
+        if verdict == "duplicate":
+            self._happened(FrameDuplicate(source=source))
+            return
+        if verdict == "late":
+            self._reopen(now_s)
+            self._happened(FrameLate(source=source))
+        self._append("frame", frame.index, message)
+        ingest_s = max(0.0, now_s - message.at.monotonic_s)
+        self._happened(FrameReceived(source=source, size_bytes=message.size, ingest_s=ingest_s))
+        if not self.open.take(frame, message.at.monotonic_s, now_s):
+            self._happened(FrameOutOfOrder(source=source))
+        self.announce()
+        self.publish_block(now_s)
+
+    def end(self, message: Message, now_s: float) -> None:
+        """The detector says that the series is over."""
+        if not self.open.assembly.ended:
+            self._append("end", None, message)
+            self.open.assembly.end(now_s)
+
+    def angles(self, angles: Angles, at: At) -> None:
+        """Rocking angles became known after their frames."""
+        self._reopen(at.monotonic_s)
+        took_s = self.journal.append("angles", None, encode(angles), at)
+        self._happened(JournalAppended(fsync_s=took_s))
+        self.publish_block(at.monotonic_s, now=True)
+        self.open.tell_angles(angles)
+        self._publish(angles)
+
+    def adopt(self, series: SeriesStarted, message: Message, now_s: float) -> None:
+        """Its start came after some of its frames: a new window revision, published anew from the journal."""
+        identity = self.open.identity
+        identity = msgspec.structs.replace(identity, window_revision=identity.window_revision + 1)
+        self._reopen(now_s)
+        self._append("start", None, message)
+        self.journal.set("identity", identity)
+        self._begin(series, identity, now_s)
+        for _ in self.rebuild(now_s):
+            continue
+
+    def announce(self) -> None:
+        """Publish its start, once as much is known as that needs, and what a person should know about it."""
+        started = None if self._announced else self.open.started()
+        if started is None:
+            return
+        self._announced = True
+        self._publish(started)
+        for text in remarks(self.open):
+            self._publish(Notice(level="warning", text=f"scan {self.open.scan}: {text}", scan=self.open.scan))
+
+    def publish_block(self, now_s: float, *, now: bool = False) -> None:
+        """Publish the frames that wait to be, when it is time, or `now`."""
+        block = self.open.block(now_s, now=now) if self._announced else None
+        if block is not None:
+            self._publish(block)
+
+    def close(self, now_s: float, target: Callable[[], Path]) -> bool:
+        """Close the curve if there is a reason to; True if it was closed now."""
+        if self.closed:
+            return False
+        assembly = self.open.assembly
+        closing = assembly.closed or assembly.close(now_s)
+        if closing is None:
+            return False
+        self._record(closing=closing, archive=self.state.archive or str(target()))
+        self.edition += 1
+        self._publish_end(closing, now_s)
+        self._happened(
+            CurveClosed(
+                source=self.open.identity.source,
+                scan=self.open.scan,
+                status=closing.status,
+                missing=len(assembly.curve().missing) if self.edition == 1 else 0,
+                assembly_s=assembly.age_s,
+            )
+        )
+        return True
+
+    def rebuild(self, now_s: float) -> Iterator[None]:
+        """Take everything from the journal again and publish it; comes back after each frame, to be gone on with."""
+        self.announce()
+        for entry in self.journal.entries("angles"):
+            told = decode(entry.parts)
+            if isinstance(told, Angles):
+                self.open.tell_angles(told)
+        for entry in self.journal.entries("frame"):
+            self._again(entry, now_s)
+            self.announce()
+            self.publish_block(now_s)
+            yield
+        if any(True for _ in self.journal.entries("end")):
+            self.open.assembly.end(now_s)
+        self._tell_damage()
+
+    def recover(self, now_s: float) -> Iterator[None]:
+        """Go on where an earlier process stopped."""
+        yield from self.rebuild(now_s)
+        if self.state.closing is None:
+            self._happened(CurveOpened(source=self.open.identity.source, scan=self.open.scan))
+            return
+        self.open.assembly.recover(self.state.closing)
+        self.edition = 1
+        self._publish_end(self.state.closing, now_s)
+
+    def finished(self) -> Finished:
+        """Everything its archive is written from, once it is closed."""
+        scan = self.open
+        scan.settle()
+        started, closing = scan.started(), self.state.closing
+        if started is None or closing is None:
+            raise RuntimeError(f"scan {scan.scan} is not closed")
+        curve = scan.assembly.curve()
+        return Finished(
+            started=started,
+            ended=scan.ended(closing, self.state.archive),
+            series=scan.series,
+            curve=curve,
+            channel=scan.channel,
+            angles_deg=scan.angles_deg(curve),
+            hold=scan.identity.held,
+            rocking_axis=rocking_axis(scan.series),
+        )
+
+    def set_archived(self) -> None:
+        """Its archive is there, verified and durable."""
+        self._record(archived=True)
+
+    def set_confirmed(self, revision: int) -> None:
+        """The reconstructor is done with it."""
+        self._record(confirmed=revision)
+
+    def _begin(self, series: SeriesStarted, identity: Identity, now_s: float) -> None:
+        self.open = OpenScan(series, identity, self._rules, DIALECTS[identity.dialect], now_s)
+        self._announced = False
+
+    def _reopen(self, now_s: float) -> None:
+        if self.state.closing is not None:
+            self._record(closing=None, archived=False)
+            self.open.assembly.reopen(now_s)
+            self._happened(CurveOpened(source=self.open.identity.source, scan=self.open.scan))
+
+    def _record(self, **changes: Any) -> None:
+        state = msgspec.structs.replace(self.state, **changes)
+        self.journal.set("state", state)
+        self.state = state
+
+    def _append(self, kind: str, frame: int | None, message: Message) -> None:
+        took_s = self.journal.append(kind, frame, message.parts, message.at)
+        self._happened(JournalAppended(fsync_s=took_s))
+
+    def _publish_end(self, closing: Closing, now_s: float) -> None:
+        self.open.settle()
+        self.announce()
+        self.publish_block(now_s, now=True)
+        self._publish(self.open.ended(closing, self.state.archive))
+
+    def _again(self, entry: Entry, now_s: float) -> None:
+        """A frame from the journal; one that was refused when it came is refused again."""
+        try:
+            frame = DIALECTS[self.open.identity.dialect].read(entry.parts)
+            if isinstance(frame, Frame) and self.open.look(frame) == "new":
+                self.open.take(frame, now_s, now_s)
+        except DecodeError as error:
+            self._happened(FrameRejected(source=self.open.identity.source, reason=error.reason, detail=str(error)))
+
+    def _tell_damage(self) -> None:
+        for damage in self.journal.damage:
+            detail = f"scan {self.open.scan}, record {damage.position}: {damage.why}"
+            self._happened(JournalFault(kind="record", detail=detail))
