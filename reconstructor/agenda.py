@@ -20,8 +20,10 @@ FIRST_SHARE = 0.6
 """The first refined volume may take this share of the time left; machines are not always as fast as they were."""
 LEAST_SHARE = 0.2
 """A recipe cut to less than this share of its iterations is no longer that recipe."""
-GOOD_SHARE = 0.8
+GOOD_SHARE = 0.4
 """A cheaper offer is preferred to one that would have to be cut below this share."""
+SAFETY = 0.8
+"""Better revisions are begun only if their estimate takes at most this share of the time left."""
 UNKNOWN_HOLD_S = 60.0
 """Time a refined volume may take when nobody said when the hold ends."""
 ATTEMPTS = 2
@@ -168,7 +170,7 @@ class Agenda:
             return None
         estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
         end = outlook.hold_ends_at
-        if end is not None and now + estimate / GOOD_SHARE + PUBLISH_S > end:
+        if end is not None and now + estimate / SAFETY + PUBLISH_S > end:
             return None
         job = Job(
             scan=outlook.scan,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from contract.messages import Angles, Completion, FrameBlock, HoldStarted, ScanEnded, ScanStarted
+from contract.messages import Angles, Completion, FrameBlock, HoldStarted, Quality, ScanEnded, ScanStarted
 from reconstructor.curve import Curve, Reading, rocking
 from reconstructor.free import FreePixels, free_pixels
 from reconstructor.geometry import steps_at
@@ -18,7 +18,7 @@ from reconstructor.upright import Signature
 from reconstructor.window import Place, Triple
 from reconstructor.windows import Limits, Oversampling, guessed, oversampling, provisional_window, refined_windows
 
-SMALLER_SIDES = (80, 64, 48)
+SMALLER_SIDES = (80, 64)
 MOST_UNEVEN_STEPS = 0.5
 """Angles further off an even grid cannot be phased as a grid."""
 
@@ -58,6 +58,8 @@ class FollowedScan:
     outlook: Outlook | None = None
     members: tuple[Member, ...] = ()
     """Runs of the newest refined job, to be joined by more."""
+    quality: Quality | None = None
+    """Of the newest refined volume."""
     signature: Signature | None = None
     """Of the newest volume (at first: of this crystal's last hold), whose hand the next ones keep."""
     matched: bool = False

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.messages import Completion, Volume
+from contract.messages import Completion, Quality, Volume
 from reconstructor.archive import Archived
 from reconstructor.followed import HeldCell
 from reconstructor.phasing import notation
@@ -60,6 +60,13 @@ def timed(volume: Volume, occasion: Occasion, now: float) -> Volume:
         last_frame_to_volume_s=now - occasion.last_frame_at if over else None,
         hold_left_s=None if ends_at is None else ends_at - now,
     )
+
+
+def improves(new: Quality, old: Quality | None) -> bool:
+    """Whether a better revision is worth its name: a lower free LLK, or a mode weight that was not determined."""
+    if old is None or old.free_llk is None or new.free_llk is None:
+        return True
+    return new.free_llk < old.free_llk or (new.mode_weight is not None and old.mode_weight is None)
 
 
 def without_archive(kept: Archived) -> Archived:

@@ -17,7 +17,7 @@ from reconstructor.curve import CurveError
 from reconstructor.flight import Finished, Progressed
 from reconstructor.followed import FollowedScan, likely_offers
 from reconstructor.jobs import Drop, Job, Outlook, Start
-from reconstructor.publication import Occasion, record, timed, without_archive
+from reconstructor.publication import Occasion, improves, record, timed, without_archive
 from reconstructor.reports import Flying
 from reconstructor.runners import Broken, Dropped, Event, Failed, Filed, LocalRunner, Rehearsed
 from reconstructor.scans import Scans, concerns
@@ -28,7 +28,7 @@ from reconstructor.work import Task
 
 BUSY_S = 0.02
 """How long frames or jobs may wait for each other while a job is in flight."""
-LOOK_SHARE = 8.0
+LOOK_SHARE = 4.0
 """Between two looks at a growing curve passes this many times what a look took."""
 FIRST_SHAPE = (64, 64, 64)
 
@@ -166,7 +166,11 @@ class ReconstructorService:
         if scan is None or scan.first_frame_at is None or scan.last_frame_at is None:
             return
         if job.stage == "refined":
+            better = not job.more or improves(done.made.quality, scan.quality)
             scan.members = done.made.members
+            if not better:
+                return
+            scan.quality = done.made.quality
         scan.revision += 1
         path = archive.path_for(self._settings.folder, job.scan, scan.revision, job.stage)
         occasion = Occasion(

@@ -35,10 +35,13 @@ class Upright:
 def upright(obj: Complex, support: Mask, steps_nm: NDArray[np.float64], like: Signature | None = None) -> Upright:
     """Settle an object: centred, without ramp and constant phase, in the hand nearest to that of `like`.
 
-    Without `like` the hand is a convention (the largest number of the signature is positive), not a finding.
+    Without `like` the hand is a convention (the largest number of the signature is positive), not a finding. The
+    arrays are cut to a box about the support, so they are smaller than those given.
     """
     mask = _centred(support, support)
-    whole = np.where(mask, _centred(obj, support), np.complex64(0)).astype(np.complex64)
+    box = _box(mask)
+    whole = np.where(mask, _centred(obj, support), np.complex64(0))[box].astype(np.complex64)
+    mask = mask[box]
     whole = without_ramp(whole)
     found = signature(whole, mask, steps_nm)
     turn = sided(found, like) < 0
@@ -107,6 +110,17 @@ def centre_of(support: Mask) -> tuple[float, float, float]:
     """Centre of mass of a support, in voxels."""
     a, b, c = (float(along.mean()) for along in np.nonzero(support))
     return a, b, c
+
+
+def _box(mask: Mask) -> tuple[slice, ...]:
+    """Symmetric about n // 2 along each axis, so that the twin fits it too, and a voxel larger than the support."""
+    box = []
+    for axis, n in enumerate(mask.shape):
+        along = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        half = 1 + max(n // 2 - int(along[0]), int(along[-1]) - n // 2)
+        whole = half > n - 1 - n // 2
+        box.append(slice(0, n) if whole else slice(n // 2 - half, n // 2 + half + 1))
+    return tuple(box)
 
 
 def _centred(volume: NDArray[Scalar], support: Mask) -> NDArray[Scalar]:

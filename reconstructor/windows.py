@@ -16,7 +16,7 @@ from reconstructor.window import Place, Triple, Window3, around
 LEAST_OVERSAMPLING = 2.5
 CORRELATION_LEVEL = 0.05
 """The crystal's autocorrelation is taken to end below this share of its maximum."""
-LEAST_SIDE = 48
+LEAST_SIDE = 64
 CHEAPER = 0.7
 """A smaller window is offered where it has at most this share of the voxels of the one before."""
 USUAL_FRAMES = 64

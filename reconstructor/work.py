@@ -10,24 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import Geometry, Quality
+from reconstructor.choosing import pick
 from reconstructor.curve import Reading, Rocking, rocking
 from reconstructor.free import FreePixels
 from reconstructor.geometry import Position, direct_steps, steps_at
 from reconstructor.jobs import Job
 from reconstructor.peak import Peak
-from reconstructor.phasing import engine, population, quality, resolution
-from reconstructor.phasing.population import Choice, Member
+from reconstructor.phasing import engine, population, resolution
+from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Complex, Estimate, Mask, Problem, Start
 from reconstructor.phasing.support import grown
 from reconstructor.prepare import Prepared, prepare
 from reconstructor.upright import Signature, twin
-from reconstructor.volume import Crystal3, crystal, oversampling
+from reconstructor.volume import Crystal3, crystal
 from reconstructor.window import Place
 
-KEPT = 8
+KEPT = 20
 """Members kept for a better revision of the same curve."""
-MODE_OF = 5
-"""Members whose first eigenmode is tried against the best of them."""
 UNEVEN_STEPS = 0.1
 """Deviation from even angles, in steps, from which on it is stated."""
 
@@ -107,8 +106,7 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member]) -> Made:
     """Choose among the runs (and the earlier ones they join), and bring the chosen object to the laboratory."""
     members = (*task.earlier, *runs)
     choice = population.choose(members)
-    best = members[choice.best]
-    picked = _picked(ready.problem, members, choice)
+    picked = pick(ready.problem, members, choice)
     line = rocking(task.reading)
     window = ready.window
     centre = steps_at(task.geometry, line.step_deg, _position(task.reading, line, window.centre))
@@ -127,44 +125,11 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member]) -> Made:
         reciprocal_inv_nm=reciprocal,
         steps_nm=steps_nm,
         quality=picked.quality,
-        start="warm" if best.warm else "cold",
+        start="warm" if members[choice.best].warm else "cold",
         members=kept,
         seeds=tuple(member.seed for member in members),
         iterations=task.job.offer.recipe.iterations,
         assumptions=(*ready.assumptions, *_assumed(task, line)),
-    )
-
-
-class _Picked(NamedTuple):
-    obj: Complex
-    support: Mask
-    quality: Quality
-
-
-def _picked(problem: Problem, members: Sequence[Member], choice: Choice) -> _Picked:
-    """The best run, or what the best ones have in common where that tells the free pixels better."""
-    best = members[choice.best].estimate
-    obj, support, misfit, weight = best.obj, best.support, best.misfit, None
-    if len(choice.kept) > 1 and misfit is not None and misfit.free_llk is not None:
-        few = replace(choice, kept=choice.kept[:MODE_OF])
-        mode = population.first_mode(members, few if len(choice.kept) < population.LEAST_COLD_RUNS else choice)
-        common = np.where(support, mode.obj, np.complex64(0)).astype(np.complex64)
-        told = quality.misfit(problem, common, int(np.count_nonzero(support)))
-        weight = mode.weight
-        if told.free_llk is not None and told.free_llk < misfit.free_llk:
-            obj, misfit = common, told
-    numbers = {} if misfit is None else {name: getattr(misfit, name) for name in misfit.__dataclass_fields__}
-    return _Picked(
-        obj,
-        support,
-        Quality(
-            **numbers,
-            mean_to_max=quality.mean_to_max(obj, support),
-            support_voxels=int(np.count_nonzero(support)),
-            energy_outside=best.energy_outside,
-            mode_weight=weight,
-            oversampling=oversampling(support),
-        ),
     )
 
 
