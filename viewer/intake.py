@@ -28,11 +28,10 @@ class Intake:
         """Take in a message that was published at `published_s`; quick, whatever it is."""
         if isinstance(message, Volume):
             self.backlog.add(message, published_s)
-            return
         before = self.state
         self.state = reduce(before, message, published_s)
         for scan, known in self.state.scans.items():
-            if before.scans.get(scan) is not known:
+            if _measured(before.scans.get(scan)) != _measured(known):
                 self._changed_curves.add(scan)
 
     def hear(self, name: str, link: LinkKnown) -> None:
@@ -62,6 +61,13 @@ class Intake:
             self.state = with_frame_views(self.state, scan, newest, brightest)
             self.state = with_fit(self.state, scan, fit_gaussian(known.curve))
         self._changed_curves.clear()
+
+
+def _measured(scan: ScanKnown | None) -> tuple[object, ...]:
+    """What the frames' views and the fit depend on; curves and frames compare by identity; () without frames."""
+    if scan is None or not len(scan.curve.index):
+        return ()
+    return (scan.curve, scan.newest, scan.brightest, scan.window_revision)
 
 
 def _same(one: Frame | None, other: Frame | None) -> bool:

@@ -121,7 +121,7 @@ class State:
 
 
 def reduce(state: State, message: AnyMessage, at_s: float) -> State:
-    """Take in a message that was published at `at_s`; a volume is taken in as its picture, by `with_picture`."""
+    """Take in a message that was published at `at_s`; of a volume that it came: `with_picture` takes in the rest."""
     match message:
         case HoldStarted():
             return _hold_started(state, message, at_s)
@@ -142,7 +142,9 @@ def reduce(state: State, message: AnyMessage, at_s: float) -> State:
             return _keep_scan(state, replace(_scan(state, message.scan, at_s), job=message, job_s=at_s))
         case Notice():
             return replace(state, notices=(*state.notices, (at_s, message))[-MOST_NOTICES:])
-        case _:  # Confirmed says nothing to the screen; volumes come as pictures
+        case Volume():
+            return _keep_scan(state, _scan_of_volume(state, message, at_s))
+        case _:  # Confirmed says nothing to the screen
             return state
 
 
@@ -156,7 +158,7 @@ def with_picture(state: State, picture: Picture, published_s: float) -> State:
     pictures = {**state.pictures, slot: PictureKnown(picture, published_s)}
     newest = sorted(pictures, key=lambda one: pictures[one].published_s)[-2 * MOST_HOLDS :]
     state = replace(state, pictures={one: pictures[one] for one in newest})
-    return _keep_scan(state, _scan_of_volume(state, volume, published_s))
+    return reduce(state, volume, published_s)
 
 
 def _scan_of_volume(state: State, volume: Volume, published_s: float) -> ScanKnown:

@@ -1,0 +1,78 @@
+"""Words and numbers: what is not known has no line, what changes slowly does not flicker."""
+
+from __future__ import annotations
+
+import pytest
+
+from contract.messages import JobProgress, Notice, Quality
+from tests.viewer.campaign import Maker
+from viewer.badge import Badge
+from viewer.captions import canvas_text, coarse_age, job_text, remarks, time_left, volume_numbers, where_text
+from viewer.picture import draw_picture
+from viewer.state import State, reduce
+
+NOW_S = 1000.0
+
+
+def test_what_was_not_determined_has_no_line(make: Maker) -> None:
+    """None is "not determined" and is left out, never shown as zero."""
+    labels = [number.label for number in volume_numbers(draw_picture(make.volume(0, size=16, quality=Quality())))]
+    assert "R" not in labels
+    assert "resolution" not in labels
+    assert {"frames", "|Q|", "voxel"} <= set(labels)
+
+
+def test_numbers_carry_units(make: Maker) -> None:
+    """Lengths, |Q| and volume are told with their units."""
+    numbers = {number.label: number.value for number in volume_numbers(draw_picture(make.volume(0, size=64)))}
+    assert numbers["|Q|"] == "2.7209 Å⁻¹"
+    assert numbers["voxel"] == "8.0 × 8.0 × 8.0 nm"
+    assert numbers["crystal"].endswith("µm³")
+
+
+def test_a_volume_without_crystal_is_named_by_its_scan(make: Maker) -> None:
+    """Where neither crystal nor voltage is known the scan's name stands for them."""
+    assert where_text(make.volume(0, size=16, crystal=None, voltage_v=None)) == "scan series-0001"
+
+
+def test_the_canvas_says_why_there_is_nothing() -> None:
+    """Without a volume the canvas says what is waited for."""
+    text = canvas_text(Badge("WAITING", "waiting for the streamer at tcp://127.0.0.1:5610"), None, NOW_S)
+    assert "WAITING" in text
+    assert "tcp://127.0.0.1:5610" in text
+
+
+@pytest.mark.parametrize(
+    ("age_s", "text"),
+    [(-1, "age < 5 s"), (4.9, "age < 5 s"), (13, "age 10 s"), (100, "age 1 min 30 s"), (700, "age 11 min 00 s")],
+)
+def test_ages_in_the_canvas_go_in_steps(age_s: float, text: str) -> None:
+    """The canvas is not drawn anew every second for an age."""
+    assert coarse_age(age_s) == text
+
+
+def test_time_left_of_a_hold(make: Maker) -> None:
+    """Before its end the time left, after it that it is over, without a plan how long it has lasted."""
+    hold = next(iter(reduce(State(), make.hold_started(0, planned_s=60.0), NOW_S).holds.values()))
+    assert time_left(hold, NOW_S + 20) == "40 s"
+    assert time_left(hold, NOW_S + 75) == "planned time over for 15 s"
+    endless = next(iter(reduce(State(), make.hold_started(0, planned_s=None), NOW_S).holds.values()))
+    assert time_left(endless, NOW_S + 75) == "open end, 1 min 15 s so far"
+
+
+def test_what_the_reconstructor_does(make: Maker) -> None:
+    """A running job tells its iteration and run, another its state and why."""
+    running = JobProgress(scan=make.scan_name(0), stage="refined", state="running", iteration=3, iterations=9, runs=4)
+    assert job_text(running) == "refined, iteration 3 / 9, run 0 / 4"
+    failed = JobProgress(scan=make.scan_name(0), stage="refined", state="failed", detail="the support is empty")
+    assert job_text(failed) == "refined failed: the support is empty"
+
+
+def test_assumptions_notices_and_the_open_hand_are_said(make: Maker) -> None:
+    """What was assumed, an unknown hand and recent notices are told to the user."""
+    volume = make.volume(0, size=16, assumptions=("The energy was assumed.",), hand="unknown")
+    state = reduce(make.known([(volume, 1.0)]), Notice(level="warning", text="The beam is gone."), NOW_S - 12)
+    said = remarks(state, Badge("REFINED"), next(iter(state.pictures.values())), NOW_S)
+    assert "The energy was assumed." in said
+    assert any("hand is not known" in line for line in said)
+    assert "warning, 12 s ago: The beam is gone." in said
