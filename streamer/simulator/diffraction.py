@@ -54,13 +54,14 @@ class Voxels(NamedTuple):
     """The crystal on the conjugate grid: r = t₀ a₀ + t₁ a₁ + t₂ a₂ with q·r = 2π Σ n t for q = Σ n steps."""
 
     scan: ScanShape
-    steps: ReciprocalSteps
     coordinates: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
     """t along (frame, row, column), equally spaced"""
     positions_a: NDArray[np.float64]
     """(t₀, t₁, t₂, 3), Å"""
     waves: NDArray[np.complex64]
     """(4, t₀, t₁, t₂): density · exp(−i G·u) · exp(−i (q_middle − G)·r), moduli summing to 1; then times x, y, z"""
+    left_out: NDArray[np.float32]
+    """(3, frame, row, column): what the steps leave out of q along x, y, z, 1/Å"""
 
 
 def voxels(state: CrystalState, scan: ScanShape, finer: float = 3.5) -> Voxels:
@@ -78,7 +79,8 @@ def voxels(state: CrystalState, scan: ScanShape, finer: float = 3.5) -> Voxels:
     phase = np.linalg.norm(reflection) * displacement + positions @ (steps.origin - reflection)
     wave = density / density.sum() * np.exp(-1j * phase)
     moments = np.moveaxis(positions, -1, 0) * wave
-    return Voxels(scan, steps, (t0, t1, t2), positions, np.concatenate([wave[None], moments]).astype(np.complex64))
+    waves = np.concatenate([wave[None], moments]).astype(np.complex64)
+    return Voxels(scan, (t0, t1, t2), positions, waves, _left_out(scan, steps))
 
 
 def amplitude(crystal: Voxels, offset: tuple[float, float] = (0.0, 0.0)) -> Amplitude:
@@ -86,19 +88,21 @@ def amplitude(crystal: Voxels, offset: tuple[float, float] = (0.0, 0.0)) -> Ampl
 
     In units of the crystal's volume: 1 at q = G for an undistorted crystal.
     """
-    scan = crystal.scan
-    shifts = (0.0, *offset)
-    indices = [np.arange(n, dtype=np.float64) - m + s for n, m, s in zip(scan.window, scan.middle, shifts, strict=True)]
+    frames, rows, columns = crystal.scan.window
     frame, row, column = (
-        np.exp(-2j * np.pi * np.outer(n, t)).astype(np.complex64)
-        for n, t in zip(indices, crystal.coordinates, strict=True)
+        np.exp(-2j * np.pi * np.outer(n + shift, t)).astype(np.complex64)
+        for n, t, shift in zip(_indices(crystal.scan), crystal.coordinates, (0.0, *offset), strict=True)
     )
-    images = np.matmul(row, crystal.waves @ column.T)  # (4, t₀, row, column)
-    flat = frame @ images.reshape(4, len(crystal.coordinates[0]), -1)
-    order0, *order1 = flat.reshape(4, *scan.window)
-    total: Amplitude = order0
-    for change, moment in zip(_left_out(crystal, indices), order1, strict=True):
-        total -= 1j * change * moment
+    # Few large matrix products: many small ones are slow where threads of other processes compete.
+    orders, n0, n1, n2 = crystal.waves.shape
+    lines = (crystal.waves.reshape(-1, n2) @ column.T).reshape(orders, n0, n1, columns)
+    images = row @ lines.transpose(2, 1, 0, 3).reshape(n1, -1)
+    scattered = (frame @ images.reshape(rows, n0, -1).transpose(1, 0, 2).reshape(n0, -1)).reshape(
+        frames, rows, orders, columns
+    )
+    total: Amplitude = np.ascontiguousarray(scattered[:, :, 0])
+    for axis, change in enumerate(crystal.left_out):
+        total -= 1j * change * scattered[:, :, 1 + axis]
     return total
 
 
@@ -113,12 +117,19 @@ def intensity(crystal: Voxels, points: int = 2) -> Intensity:
     return total
 
 
-def _left_out(crystal: Voxels, indices: list[NDArray[np.float64]]) -> NDArray[np.float32]:
-    """Exact q less its first-order model: (3, frame, row, column) in 1/Å along x, y, z."""
-    scan, steps = crystal.scan, crystal.steps
-    row, column = (indices[axis] + scan.middle[axis] for axis in (1, 2))
+def _indices(scan: ScanShape) -> list[NDArray[np.float64]]:
+    """Index of each (frame, row, column) from the middle."""
+    return [np.arange(n, dtype=np.float64) - m for n, m in zip(scan.window, scan.middle, strict=True)]
+
+
+def _left_out(scan: ScanShape, steps: ReciprocalSteps) -> NDArray[np.float32]:
+    """Exact q less its first-order model: (3, frame, row, column) in 1/Å along x, y, z.
+
+    Taken at pixel centres; across a pixel it changes by some 1e-6 1/Å.
+    """
+    row, column = np.arange(scan.rows, dtype=np.float64), np.arange(scan.columns, dtype=np.float64)
     change = scattering_vectors(scan.geometry, scan.angles_deg[:, None, None], row[:, None], column, scan.middle_deg)
-    for axis, (n, step) in enumerate(zip(indices, steps.steps, strict=True)):
+    for axis, (n, step) in enumerate(zip(_indices(scan), steps.steps, strict=True)):
         change -= n.reshape([-1 if a == axis else 1 for a in range(4)]) * step
     left_out: NDArray[np.float32] = np.moveaxis(change - steps.origin, -1, 0).astype(np.float32)
     return left_out
