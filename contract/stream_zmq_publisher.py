@@ -51,6 +51,7 @@ def open_publisher(
         check_address(address, keys)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     authenticator = guard(context, keys, happened, name)
+    stop_guard = authenticator.stop if authenticator is not None else lambda: None
     live, control = context.socket(zmq.XPUB), context.socket(zmq.ROUTER)
     live.setsockopt(zmq.XPUB_VERBOSER, 1)
     live.setsockopt(zmq.SNDHWM, live_messages)
@@ -60,11 +61,12 @@ def open_publisher(
     try:
         bound = Addresses(*(_bind(one, address, keys) for one, address in zip((live, control), addresses, strict=True)))
     except OSError:
+        stop_guard()
         context.destroy(linger=0)
         raise
     outbox = Outbox(uuid.uuid4().hex, replay_bytes=replay_bytes, state_bytes=state_bytes)
     publisher = ZmqPublisher(Outlet(outbox, name, happened), bound, socket.socketpair(), heartbeat_s)
-    publisher.start(context, live, control, authenticator.stop if authenticator else lambda: None)
+    publisher.start(context, live, control, stop_guard)
     return publisher
 
 

@@ -42,7 +42,7 @@ def open_subscriber(
     """
     for address in addresses:
         check_address(address, keys)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = _context()
     live, control = context.socket(zmq.SUB), context.socket(zmq.DEALER)
     live.setsockopt(zmq.RCVHWM, live_messages)
     live.setsockopt(zmq.SUBSCRIBE, b"")
@@ -50,7 +50,7 @@ def open_subscriber(
     for one, address in zip((live, control), addresses, strict=True):
         _connect(one, address, keys)
     intake = Intake(name, uuid.uuid4().hex, happened, ahead_bytes=ahead_bytes)
-    return ZmqSubscriber(intake, context, live, control)
+    return ZmqSubscriber(intake, live, control)
 
 
 class ZmqSubscriber:
@@ -59,12 +59,10 @@ class ZmqSubscriber:
     def __init__(
         self,
         intake: Intake,
-        context: zmq.Context[zmq.Socket[bytes]],
         live: zmq.Socket[bytes],
         control: zmq.Socket[bytes],
     ) -> None:
         self._intake = intake
-        self._context = context
         self._live = live
         self._control = control
         self._poller = zmq.Poller()
@@ -95,7 +93,6 @@ class ZmqSubscriber:
     def close(self) -> None:
         self._live.close(0)
         self._control.close(LINGER_MS)
-        self._context.term()
 
     def _ask(self) -> None:
         for question in self._intake.questions(time.monotonic()):
@@ -122,8 +119,7 @@ def ask(addresses: Addresses, message: AnyMessage, timeout_s: float, *, keys: Ke
     Answer(False, reason) if there is none in time. SecurityError: an address beyond loopback without keys.
     """
     check_address(addresses.control, keys)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    control = context.socket(zmq.DEALER)
+    control = _context().socket(zmq.DEALER)
     try:
         _connect(control, addresses.control, keys)
         token = uuid.uuid4().hex
@@ -131,7 +127,6 @@ def ask(addresses: Addresses, message: AnyMessage, timeout_s: float, *, keys: Ke
         return _await(control, addresses.control, token, timeout_s)
     finally:
         control.close(0)
-        context.term()
 
 
 def _await(control: zmq.Socket[bytes], address: str, token: str, timeout_s: float) -> Answer:
@@ -144,6 +139,11 @@ def _await(control: zmq.Socket[bytes], address: str, token: str, timeout_s: floa
         if isinstance(wire, Answered | Refused) and wire.token in (token, ""):
             return Answer(isinstance(wire, Answered) and wire.ok, wire.text)
     return Answer(False, f"no answer from {address} within {timeout_s:g} s; is the service running?")
+
+
+def _context() -> zmq.Context[zmq.Socket[bytes]]:
+    """The context of this process: one of our own would block its garbage collection while a socket is left open."""
+    return zmq.Context.instance()
 
 
 def _connect(one: zmq.Socket[bytes], address: str, keys: Keys | None) -> None:
