@@ -3,7 +3,8 @@
 PyNX keeps arrays with the centre at index 0. Its command line needs a GPU; the "own" recipe here is the chain that
 its script for ESRF ID01 composes, out of the same operators: support from the autocorrelation, 300 HIO, 500 RAAR
 and 200 ER, the support updated every 20 by 0.15-0.40 of the RMS with smoothing from 2 to 0.5 voxels, twin removal at a
-quarter, free pixels, whose log-likelihood chooses among runs.
+quarter, free pixels, whose log-likelihood chooses among runs; a run whose support fails begins anew with another
+threshold, as there, and its time counts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 os.environ["PYNX_PU"] = "cpu"
 
 import sys
+import time
 import types
 from functools import reduce
 from importlib import metadata
@@ -31,6 +33,7 @@ if not hasattr(ndimage, "measurements"):  # this PyNX imports a name that new Sc
 SEARCH = (("HIO", 300), ("RAAR", 500))
 POLISH = 200
 EVERY = 20
+TRIES, TUNING = 5, 1.1
 
 
 class Pynx:
@@ -48,13 +51,27 @@ class Pynx:
         return timed(lambda: self.step(algorithm) ** iterations * volume)
 
     def phase(self, recipe: str, seed: int) -> Phased:
-        np.random.seed(seed)  # noqa: NPY002 - what PyNX draws from
-        volume, iterations = (self.short if recipe == "short" else self.own)(seed)
-        seconds = timed(lambda: reduce(lambda v, operator: operator * v, iterations, volume))
+        if recipe == "short":
+            return self.run(*self.short(seed), 0.0)
+        threshold, lost = np.random.default_rng(seed).uniform(0.15, 0.40), 0.0
+        for _ in range(TRIES - 1):
+            volume, todo = self.own(seed, threshold)
+            begin = time.perf_counter()
+            try:
+                return self.run(volume, todo, lost)
+            except self.cdi.SupportTooSmall:
+                threshold /= TUNING
+            except self.cdi.SupportTooLarge:
+                threshold *= TUNING
+            lost += time.perf_counter() - begin
+        return self.run(*self.own(seed, threshold), lost)
+
+    def run(self, volume: Any, todo: list[Any], lost: float) -> Phased:
+        seconds = timed(lambda: reduce(lambda v, operator: operator * v, todo, volume))
         volume = self.cdi.LLK() * volume
-        free = float(volume.llk_poisson_free if recipe == "own" else volume.llk_poisson)
+        error = float(volume.llk_poisson_free if volume.nb_free_points else volume.llk_poisson)
         obj = np.fft.fftshift(volume.get_obj() * (volume.get_support() > 0))
-        return Phased(obj, int(volume.cycle), seconds, free)
+        return Phased(obj, int(volume.cycle), seconds + lost, error)
 
     def short(self, seed: int) -> tuple[Any, list[Any]]:
         update = self.cdi.SupportUpdate(
@@ -67,15 +84,13 @@ class Pynx:
         todo.append(self.step("ER") ** worker.SHORT[-1][1])
         return self.random(self.start(self.cube), seed), todo
 
-    def own(self, seed: int) -> tuple[Any, list[Any]]:
-        rng = np.random.default_rng(seed)
+    def own(self, seed: int, threshold: float) -> tuple[Any, list[Any]]:
+        np.random.seed(seed)  # noqa: NPY002 - what PyNX draws from
         volume = self.start(np.ones_like(self.cube))
         volume = self.cdi.InitFreePixels() * volume
-        volume = self.cdi.AutoCorrelationSupport(threshold=(0.05, 0.11)) * volume
+        volume = self.cdi.AutoCorrelationSupport(threshold=(0.09, 0.11)) * volume
         total = sum(count for _, count in SEARCH)
-        update = self.cdi.SupportUpdate(
-            threshold_relative=rng.uniform(0.15, 0.40), smooth_width=(2.0, 0.5, total), method="rms"
-        )
+        update = self.cdi.SupportUpdate(threshold_relative=threshold, smooth_width=(2.0, 0.5, total), method="rms")
         todo: list[Any] = []
         for algorithm, count in SEARCH:
             for _ in range(count // EVERY):
