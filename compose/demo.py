@@ -40,10 +40,11 @@ class DemoPlan:
 
 @dataclass(frozen=True)
 class DemoRun:
-    """What was seen, how long it took and how the processes ended."""
+    """What was seen, when it began and how the processes ended."""
 
     state: DemoState
-    wall_s: float
+    began_s: float
+    """On the monotonic clock."""
     exit_codes: dict[str, int]
     screenshot: Path | None
 
@@ -84,7 +85,7 @@ def run(plan: DemoPlan, show: Callable[[DemoState, str], None]) -> DemoRun:
         _take_picture(viewer, screenshot)
         codes = processes.stop()
     taken = screenshot if screenshot is not None and screenshot.exists() else None
-    return DemoRun(state, time.monotonic() - began, codes, taken)
+    return DemoRun(state, began, codes, taken)
 
 
 def _start_services(processes: LocalProcesses, plan: DemoPlan, detector: str) -> tuple[Addresses, Addresses]:

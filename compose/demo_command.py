@@ -25,6 +25,7 @@ SCAN_54 = demo_table.Limits(
     wall_s=300.0,
     scans=1,
     r_factor=0.012,
+    window_side=128,
     q_norm_inv_a=(2.644, 2.664),
     crystal_volume_um3=(0.022, 0.033),
     volumes_before_last_frame=3,
@@ -90,13 +91,14 @@ def _report(
     rows = [_row(plan, ran.state, scan, replay) for scan in ran.state.scans]
     console.print(demo_table.table(rows))
     for line in rows:
+        name = line["hold"] or line["scan"]
         console.print(
-            f"{line['hold'] or line['scan']}: volume {line['archive'] or '–'}, raw frames {line['raw_archive']}"
+            f"{name}: {line['archive'] or 'no volume'}, {line['raw_archive'] or 'no raw frames'}", soft_wrap=True
         )
     picture = _picture(plan, rows)
     for path in (ran.screenshot, picture):
         if path is not None:
-            console.print(f"picture: {path}")
+            console.print(f"picture: {path}", soft_wrap=True)
     faults = {name: code for name, code in ran.exit_codes.items() if code}
     if faults:
         console.print(f"[red]processes that did not end cleanly: {faults}; logs in {plan.folder / 'logs'}[/red]")
@@ -104,7 +106,7 @@ def _report(
         command="bragglive demo",
         settings={"seed": seed, "replay": str(replay or ""), "screen": plan.screen, "sender": list(plan.sender)},
         rows=rows,
-        targets=demo_table.targets(rows, _limits(replay, rows), ran.wall_s),
+        targets=demo_table.targets(rows, _limits(replay, rows), time.monotonic() - ran.began_s),
     )
     return 1 if faults or not rows else finish(record, json_path, check, console)
 
@@ -137,12 +139,16 @@ def _overlap(plan: DemoPlan, scan: ScanSeen) -> float | None:
 
 
 def _picture(plan: DemoPlan, rows: list[demo_table.Row]) -> Path | None:
-    archives = [str(line["archive"]) for line in rows if line["archive"]]
-    if not archives:
+    """The summary of all refined volumes as one PNG; None if there is none or it could not be drawn."""
+    drawn = [line for line in rows if line["archive"]]
+    if not drawn:
         return None
     target = plan.folder / "summary.png"
+    arguments = ["picture", *[str(line["archive"]) for line in drawn], "--out", str(target)]
+    for line in drawn:
+        arguments += ["--scan", str(line["raw_archive"])]
     try:
-        command_json(["picture", *archives, "--out", str(target), "--json", str(plan.folder / "picture.json")])
+        command_json([*arguments, "--json", str(plan.folder / "summary.json")])
     except subprocess.CalledProcessError:
         return None
     return target

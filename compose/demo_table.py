@@ -20,6 +20,7 @@ class Limits:
     scans: int
     overlap: float | None = None
     r_factor: float | None = None
+    window_side: int | None = None
     q_norm_inv_a: tuple[float, float] | None = None
     crystal_volume_um3: tuple[float, float] | None = None
     volumes_before_last_frame: int | None = None
@@ -100,6 +101,8 @@ def targets(rows: list[Row], limits: Limits, wall_s: float) -> list[Target]:
             found.append(Target.of(f"{name}, most", _most(rows, name), bounds[1], "<=", unit))
     if limits.r_factor is not None:
         found.append(Target.of("R on the phased window", _most(rows, "r_factor"), limits.r_factor, "<=", "1"))
+    if limits.window_side is not None:
+        found.append(Target.of("phased window, least side", _least_side(rows), limits.window_side, ">=", "voxels"))
     return found
 
 
@@ -120,33 +123,40 @@ def _most(rows: list[Row], name: str) -> float | None:
     return max(values) if values else None
 
 
+def _least_side(rows: list[Row]) -> float | None:
+    sides = [line.get("window_shape") for line in rows]
+    return min((min(side) for side in sides if isinstance(side, tuple)), default=None)
+
+
 def _count(rows: list[Row], name: str) -> int:
     return sum(line.get(name) is True for line in rows)
 
 
-COLUMNS = (
-    ("voltage_v", "V", "{:.2f}"),
-    ("frames_received", "frames", "{}"),
+SHOWN = (
+    ("voltage_v", "voltage", "{:.2f} V"),
+    ("frames_received", "frames received", "{}"),
     ("completion", "scan", "{}"),
     ("first_frame_to_first_volume_s", "first frame → first volume", "{:.1f} s"),
-    ("volumes_before_last_frame", "volumes before last frame", "{}"),
+    ("volumes_before_last_frame", "volumes before the last frame", "{}"),
     ("last_frame_to_refined_s", "last frame → refined", "{:.1f} s"),
-    ("refined_before_hold_ended", "refined before hold ended", "{}"),
+    ("refined_before_hold_ended", "refined before the hold ended", "{}"),
+    ("refined_revisions", "refined revisions", "{}"),
     ("r_factor", "R", "{:.4f}"),
     ("free_llk", "free LLK", "{:.3f}"),
-    ("complex_overlap", "overlap with truth", "{:.3f}"),
+    ("complex_overlap", "complex overlap with the truth", "{:.3f}"),
+    ("crystal_volume_um3", "crystal volume", "{:.4f} µm³"),
+    ("q_norm_inv_a", "|Q|", "{:.4f} 1/Å"),
 )
 
 
 def table(rows: list[Row]) -> Table:
-    """The rows as people read them; a dash is "not determined"."""
+    """The rows as people read them, a column a hold; a dash is "not determined"."""
     shown = Table(title="Voltage holds", header_style="bold")
-    shown.add_column("hold")
-    for _, heading, _ in COLUMNS:
-        shown.add_column(heading, justify="right", max_width=14)
+    shown.add_column("")
     for line in rows:
-        cells = [_cell(line.get(name), form) for name, _, form in COLUMNS]
-        shown.add_row(str(line["hold"] or line["scan"]), *cells)
+        shown.add_column(str(line["crystal"] or line["scan"]), justify="right")
+    for name, heading, form in SHOWN:
+        shown.add_row(heading, *[_cell(line.get(name), form) for line in rows])
     return shown
 
 
