@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import contract
-from contract.fields import unit_of
 from contract.messages import FrameBlock, Volume
 from contract.schema import describe, meanings, schema, type_text
 
@@ -31,16 +30,6 @@ def test_arrays_tell_axes_dtype_and_unit() -> None:
     }
     assert arrays["angle_deg"]["unit"] == "°"
     assert describe(Volume)["arrays"]["displacement_a"]["unit"] == "Å"
-
-
-def test_every_number_with_a_unit_in_its_name_tells_it() -> None:
-    """Units are read from the endings of names, the longest ending first."""
-    assert [unit_of(name) for name in ("q_inv_a", "strain_a", "crystal_volume_um3", "frames_used")] == [
-        "1/Å",
-        "Å",
-        "µm³",
-        None,
-    ]
 
 
 def test_stream_parts_are_part_of_the_schema() -> None:
