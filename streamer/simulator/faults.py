@@ -23,7 +23,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     drop: frozenset[int] = frozenset()
     duplicate: frozenset[int] = frozenset()
     swap: frozenset[int] = frozenset()
-    """Sent after the next image."""
+    """Sent after the next message."""
     corrupt: frozenset[int] = frozenset()
     """One bit of the pixels flipped."""
     truncate: frozenset[int] = frozenset()

@@ -73,23 +73,20 @@ def send_series(
     messages: Iterable[Outgoing],
     frame_time_s: float,
     sent: Callable[[Outgoing], None] = lambda message: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Send a series: image i leaves (i + 1) · `frame_time_s` after the start message, by the monotonic clock.
 
     Late images follow at once, so delays do not add up. `sent` is called after each message.
     """
-    began_s = time.monotonic()
+    began_s = clock()
     for message in messages:
         if message.image_id is not None:
-            sleep_until(began_s + (message.image_id + 1) * frame_time_s)
+            left_s = began_s + (message.image_id + 1) * frame_time_s - clock()
+            if left_s > 0:
+                sleep(left_s)
         sender.send(message.data)
         if message.kind == "start":
-            began_s = time.monotonic()
+            began_s = clock()
         sent(message)
-
-
-def sleep_until(when_s: float) -> None:
-    """Wait for a time of the monotonic clock; not at all if it has passed."""
-    left_s = when_s - time.monotonic()
-    if left_s > 0:
-        time.sleep(left_s)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from contract.messages import HoldEnded, HoldStarted
 from contract.stream import Addresses, Answer, ask
 from streamer.simulator.faults import Faults, Outgoing, damaged
-from streamer.simulator.sender import Sender, SenderError, send_series, sleep_until
+from streamer.simulator.sender import Sender, SenderError, send_series
 from streamer.simulator.series import HoldPlan, ScanToSend, messages
 
 ANSWER_S = 10.0
@@ -62,7 +62,7 @@ def perform(
         desk.hold_started(hold)
         try:
             _send(sender, scan, faults, emit, seed)
-            sleep_until(began_s + hold.planned_s)
+            time.sleep(max(0.0, began_s + hold.planned_s - time.monotonic()))
         except BaseException:
             desk.hold_ended(hold, timeout_s=1.0)
             raise
