@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.viewer.campaign import Maker
+
+# Read when napari's settings are first imported: nothing is kept on the disk, nobody's settings are touched.
+os.environ.setdefault("NAPARI_CONFIG", "")
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ class LiveWindow(QObject):
         super().__init__()
         self.closed = False
         self._screenshot_at_close: Path | None = None
-        self.viewer = napari.Viewer(title="bragglive", ndisplay=3, show=False)
+        self.viewer = napari.Viewer(title="bragglive", ndisplay=3, show=False, show_welcome_screen=False)
         self.viewer.theme = "dark"
         self.live = LiveView(self.viewer, intent, clock)
         add_docks(self.live)
