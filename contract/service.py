@@ -52,8 +52,8 @@ class Addressed(Protocol):
 def run(service: Service, settings: ServiceSettings, telemetry: Telemetry) -> int:
     """Run `service` until SIGTERM or SIGINT; the exit code: 0, or 1 after a fault, which is logged in one line.
 
-    After the first signal the service has 2 s to finish its step and to close, then the process is ended (exit code 1);
-    a second signal ends it at once (128 + its number).
+    After the first signal the service has 2 s to finish its step and to close, then the process is ended (exit code 1,
+    or 0 if it was still opening); a second signal ends it at once (128 + its number).
     """
     readable = open_log(settings.log_level, settings.log_format)
     health = Health(settings.stalled_after_s, time.monotonic)
@@ -61,7 +61,9 @@ def run(service: Service, settings: ServiceSettings, telemetry: Telemetry) -> in
         with Signals(CLOSE_WITHIN_S) as signals:
             try:
                 with serve_health(settings.metrics_host, settings.metrics_port, health, telemetry) as port:
+                    signals.expendable = True
                     service.open()
+                    signals.expendable = False
                     telemetry.log.info("service opened", metrics_port=port, process=os.getpid())
                     try:
                         _loop(service, settings, health, signals, port)

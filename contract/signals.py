@@ -18,11 +18,13 @@ class Signals:
 
     A thread of its own reads the signals as the operating system gives them, because Python's handlers wait until the
     main thread leaves a long computation. It ends the process when `within_s` after the first signal the block still
-    runs, and at once on a second signal.
+    runs, with exit code 0 while `expendable` and else 1, and at once on a second signal.
     """
 
     def __init__(self, within_s: float) -> None:
         self.stop = False
+        self.expendable = False
+        """Nothing would be lost if the process ended now."""
         self._within_s = within_s
 
     def __enter__(self) -> Signals:
@@ -56,7 +58,7 @@ class Signals:
         except TimeoutError:
             sys.stderr.write(f"not closed within {self._within_s:g} s after {signal.Signals(first).name}: ended\n")
             sys.stderr.flush()
-            os._exit(TOO_LATE)
+            os._exit(0 if self.expendable else TOO_LATE)
         if second is not None:
             os._exit(128 + second)
 

@@ -22,6 +22,10 @@ class Kiln:
         if self.behaviour == "open fails":
             raise OSError("cannot listen at tcp://127.0.0.1:5610:\nAddress already in use")
 
+        if self.behaviour == "opens slowly":
+            sys.stderr.write("kiln opening\n")
+            time.sleep(3600)
+
     def step(self, timeout_s: float) -> None:
         self.steps += 1
         if self.behaviour.startswith("step fails") and self.steps == 2:

@@ -55,6 +55,14 @@ class Process:
         except urllib.error.HTTPError as refused:
             return refused.code, "", refused.read().decode()
 
+    def await_line(self, wanted: str) -> None:
+        """Read its lines up to this one."""
+        assert self.popen.stderr is not None
+        for line in self.popen.stderr:
+            if line == f"{wanted}\n":
+                return
+        raise AssertionError(f"it ended without saying {wanted!r}")
+
     def _wait(self, seconds: float) -> None:
         try:
             self.popen.wait(seconds)
@@ -121,6 +129,16 @@ def test_a_service_that_does_not_come_back_is_ended(start: Callable[..., Process
     assert "not closed within 1.8 s after SIGTERM" in lines[-1]
 
 
+def test_a_service_that_opens_slowly_is_stopped_all_the_same(start: Callable[..., Process]) -> None:
+    """Nothing is lost when it is told to stop before it has opened: it ends in time and with exit code 0."""
+    kiln = start("opens slowly")
+    kiln.await_line("kiln opening")
+    kiln.popen.terminate()
+    began_s = time.monotonic()
+    assert kiln.end()[0] == 0
+    assert time.monotonic() - began_s < 2.5
+
+
 def test_a_stuck_loop_fails_its_health_page(start: Callable[..., Process]) -> None:
     """/healthz fails when the loop has not come round for a while, and says for how long."""
     kiln = start("stuck")
@@ -138,9 +156,7 @@ def test_a_second_signal_ends_it_at_once(start: Callable[..., Process]) -> None:
     kiln = start("closes slowly")
     kiln.ready()
     kiln.popen.terminate()
-    assert kiln.popen.stderr is not None
-    while kiln.popen.stderr.readline() != "kiln closed\n":
-        assert kiln.popen.poll() is None
+    kiln.await_line("kiln closed")
     began_s = time.monotonic()
     kiln.popen.terminate()
     code, _ = kiln.end()
