@@ -1,0 +1,1 @@
+"""The window: volumes, slices, frames and holds as they come, in napari."""

@@ -35,9 +35,7 @@ class Screen:
         # Axes shown as (x, y, z) = (away, up, right): right-handed, so that what is seen is no mirror image. With
         # the axes in napari's usual order only a mirrored view is lit from the front.
         viewer.scene.camera.orientation = ("away", "up", "right")
-        viewer.canvas.overlays.scale_bar.visible = True
         viewer.canvas.overlays.scale_bar.font_size = 12
-        viewer.canvas.overlays.axes.visible = True
         viewer.canvas.overlay_tiling.top_right = "vertical"
         text = viewer.canvas.overlays.text
         text.visible, text.position, text.font_size, text.color = True, "top_left", 10, "white"
@@ -101,6 +99,9 @@ class Screen:
         )
         self._viewer.add_layer(layer)
         self._viewer.dims.order = SHOWN_ORDER
+        # Only now is there something that has a scale and axes.
+        self._viewer.canvas.overlays.scale_bar.visible = True
+        self._viewer.canvas.overlays.axes.visible = True
         layer.colorbar.visible = True
         layer.colorbar.font_size = 11
         layer.name_overlay.visible = True

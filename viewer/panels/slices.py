@@ -21,7 +21,7 @@ AXIS_PX = 30
 class SlicesPanel(QWidget):
     """Shows a `PictureView`; `on_fit_colours` is called when the user asks for colour limits that fit."""
 
-    def __init__(self, on_fit_colours: Callable[[], None]) -> None:
+    def __init__(self, on_fit_colours: Callable[[], None], displacement_limit_a: float) -> None:
         super().__init__()
         self._shown: PictureView | None = None
         self._framing: Framing | None = None
@@ -33,7 +33,9 @@ class SlicesPanel(QWidget):
         bar = plots.colour_bar(self._area, 0, width, self._density, "density", "Bragg density")
         bar.setLevels((0.0, 1.0))
         self._bar = plots.colour_bar(self._area, 1, width, self._displacement, "displacement", "displacement u (Å)")
+        self._bar.setLevels((-displacement_limit_a, displacement_limit_a))
         self._note = plots.words(quiet=True)
+        self._note.setText("no volume yet")
         fit = QPushButton("Fit colours")
         fit.setToolTip("Set the limits of the displacement's colours once, to what this volume needs")
         fit.clicked.connect(lambda: on_fit_colours())
@@ -88,5 +90,6 @@ class SlicesPanel(QWidget):
             item.getAxis("bottom").showLabel(False)
             item.getAxis("bottom").setHeight(6)
         item.getViewBox().setBackgroundColor("k")
+        item.setRange(xRange=(-1, 1), yRange=(-1, 1))
         self._plots.append(item)
         return plots.image(item, quantity)
