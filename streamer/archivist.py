@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +63,11 @@ class Archivist:
         done = [future for future in self._futures if future.done()]
         self._futures = [future for future in self._futures if future not in done]
         return [future.result() for future in done]
+
+    def wait(self) -> list[Archived]:
+        """Wait until all jobs are done; what became of them."""
+        wait(self._futures)
+        return self.results()
 
     def close(self) -> None:
         """Give up the archive at hand, which leaves nothing behind and is written anew after the next start."""

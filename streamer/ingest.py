@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import crc32c
+
 from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted, Notice, Scan
 from contract.stream import Publisher, scan_prefix
 from contract.telemetry import CurveOpened, FrameRejected, Happened, WorkFailed
@@ -124,7 +126,7 @@ class Ingest:
         if result.fault:
             self._happened(WorkFailed(reason="archive", detail=result.fault))
             text = f"scan {result.scan} could not be archived, its journal is kept: {result.fault}"
-            self._publisher.publish(Notice(level="error", text=text, scan=result.scan))
+            self._publish(Notice(level="error", text=text, scan=result.scan))
             scan.archive_again_s = now_s + ARCHIVE_AGAIN_S
             return
         scan.set_archived()
@@ -143,8 +145,7 @@ class Ingest:
 
     def opened(self, series: SeriesStarted, identity: Identity, journal: Journal, now_s: float) -> MeasuredScan:
         """A scan with its journal, known from now on."""
-        publish, happened = self._publisher.publish, self._happened
-        scan = MeasuredScan(series, identity, self.policy.rules, journal, publish, happened, now_s)
+        scan = MeasuredScan(series, identity, self.policy.rules, journal, self._publish, self._happened, now_s)
         self.scans[series.series] = scan
         return scan
 
@@ -187,7 +188,7 @@ class Ingest:
             scan = self.opened(series, identity, journal, now_s)
             self._announce(scan, series)
             text = f"scan {frame.series}: its start was missed, so the number of its frames is not known"
-            self._publisher.publish(Notice(level="warning", text=text, scan=frame.series))
+            self._publish(Notice(level="warning", text=text, scan=frame.series))
         elif scan.state.confirmed is not None:
             raise DecodeError("series", f"frame {frame.index} came after its scan {frame.series} was confirmed")
         scan.frame(frame, message, now_s)
@@ -217,7 +218,7 @@ class Ingest:
         )
         if belongs.remark:
             text = f"scan {series.series}: {belongs.remark}"
-            self._publisher.publish(Notice(level="warning", text=text, scan=series.series))
+            self._publish(Notice(level="warning", text=text, scan=series.series))
         journal = Journal.create(path)
         try:
             journal.set("identity", identity)
@@ -267,10 +268,17 @@ class Ingest:
         for scan in closed[: max(0, len(closed) - self.policy.unconfirmed_scans)]:
             name = scan.open.scan
             text = f"scan {name} was archived but never confirmed; it is no longer kept for the reconstructor"
-            self._publisher.publish(Notice(level="warning", text=text, scan=name))
+            self._publish(Notice(level="warning", text=text, scan=name))
             self._publisher.forget(scan_prefix(name))
             scan.journal.close()
             self._forget(scan)
+
+    def _publish(self, message: AnyMessage) -> None:
+        """What is to be known about a scan has a slot beside its frames, so that late joiners learn it too."""
+        slot = None
+        if isinstance(message, Notice) and message.scan is not None:
+            slot = f"{scan_prefix(message.scan)}notice/{crc32c.crc32c(message.text.encode()):08x}"
+        self._publisher.publish(message, slot=slot)
 
     def _forget(self, scan: MeasuredScan) -> None:
         del self.scans[scan.open.scan]

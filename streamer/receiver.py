@@ -102,6 +102,7 @@ class Receiver:
             leg.socket.disable_monitor()
             leg.monitor.close(0)
             leg.socket.close(0)
+        self._legs.clear()
         self._context.term()
 
     def _receive(self) -> None:

@@ -1,8 +1,9 @@
-"""A small detector series to send: the simulator's real Stream V2 messages of random frames with a peak in them."""
+"""What the streamer's tests share: a small detector series to send, and an ingest to send it to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contract.messages import Geometry
+from contract.messages import AnyMessage, FrameBlock, Geometry
+from contract.stream import MemoryStream, Subscriber
+from contract.telemetry import FrameRejected, Happened
+from streamer.archivist import Archived, Archivist
+from streamer.frame_queue import Message
+from streamer.ingest import Ingest, Policy
+from streamer.journal import At
+from streamer.journals import Journals
+from streamer.open_scan import Rules
+from streamer.recovery import recover
+from streamer.rocking_curve import Waits
 from streamer.simulator.dectris_v2 import Goniometer, SeriesStart, encode_end, encode_image, encode_start
 
 GEOMETRY = Geometry(
@@ -75,8 +86,131 @@ class Series:
         """All of them, as a detector sends them."""
         return [self.start, *self.images, self.end]
 
+    def is_in(self, frames: dict[int, NDArray[np.uint32]], indices: list[int]) -> bool:
+        """Whether just the frames of these indices came, with the counts that were sent."""
+        equal = all(np.array_equal(counts, self.counts[index]) for index, counts in frames.items())
+        return equal and sorted(frames) == sorted(indices)
+
 
 @pytest.fixture
 def series() -> Callable[..., Series]:
     """Makes a `Series`."""
     return Series
+
+
+class Heard(list[AnyMessage]):
+    """Messages that a subscriber got."""
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """Those of one kind."""
+        return [message for message in self if isinstance(message, kind)]
+
+    def about(self, scan: str) -> Heard:
+        """Those of one scan."""
+        return Heard(message for message in self if getattr(message, "scan", None) == scan)
+
+    def frames(self, revision: int = 1) -> dict[int, NDArray[np.uint32]]:
+        """Frames by index from the blocks of one window revision, each of which may come once."""
+        frames: dict[int, NDArray[np.uint32]] = {}
+        for block in self.of(FrameBlock):
+            if block.window_revision == revision:
+                for index, counts in zip(block.index.tolist(), block.counts, strict=True):
+                    assert index not in frames
+                    frames[index] = counts
+        return frames
+
+
+class Bench:
+    """An `Ingest` with real journals and archives on disk and the stream in memory; time is what the test says."""
+
+    def __init__(self, folder: Path, **policy: Any) -> None:
+        self.folder = folder
+        self.policy = policy
+        self.now_s = 1000.0
+        self.happenings: list[Happened] = []
+        self.stream = MemoryStream()
+        self.subscriber = self.stream.subscriber()
+        self.open()
+
+    def open(self) -> None:
+        """Start the ingest, as a new process would."""
+        rules = Rules(waits=Waits(stall_s=30.0, grace_s=2.0), block_frames=4, block_s=0.25)
+        rules = rules._replace(**{name: self.policy.pop(name) for name in list(self.policy) if name in Rules._fields})
+        policy = Policy("dectris-stream-v2", rules, self.folder / "scans", 1 << 20, 8, False)
+        self.journals = Journals(self.folder / "journal")
+        self.journals.lock()
+        self.publisher = self.stream.publisher()
+        self.subscriber.receive(0.0)  # it has joined: what is for those present, it hears
+        self.archivist = Archivist()
+        self.archivist.open()
+        self.ingest = Ingest(
+            policy._replace(**self.policy), self.journals, self.publisher, self.archivist, self.happenings.append
+        )
+        for _ in recover(self.ingest, self.publisher, self.happenings.append, self.at):
+            continue
+
+    def crash(self) -> None:
+        """Start anew from what is on the disk; what was in memory is gone."""
+        self.archivist.close()
+        self.journals.unlock()
+        self.open()
+
+    def at(self) -> At:
+        return At(wall_ns=int(1.7e18 + self.now_s * 1e9), monotonic_ns=int(self.now_s * 1e9))
+
+    def send(self, *messages: bytes, source: str = "tcp://detector") -> None:
+        """Messages come, a millisecond apart."""
+        for message in messages:
+            self.now_s += 0.001
+            self.ingest.take(Message(source, (memoryview(message),), self.at()), self.now_s)
+
+    def wait(self, seconds: float = 0.0) -> None:
+        """Time passes."""
+        self.now_s += seconds
+        self.ingest.tick(self.now_s)
+
+    def tell(self, message: AnyMessage) -> tuple[bool, str]:
+        """A peer says something."""
+        return self.ingest.tell(message, self.at())
+
+    def archived(self) -> list[Archived]:
+        """Wait for the archives that were asked for."""
+        results = self.archivist.wait()
+        for result in results:
+            self.ingest.archived(result, self.now_s)
+        return results
+
+    def received(self) -> Heard:
+        """What a subscriber got since it last looked."""
+        return self.heard_by(self.subscriber)
+
+    def heard_by(self, subscriber: Subscriber) -> Heard:
+        """What this subscriber got since it last looked."""
+        return Heard(one.message for one in subscriber.receive(0.0))
+
+    def happened(self, kind: type[Any]) -> list[Any]:
+        """What was told to telemetry, of one kind."""
+        return [record for record in self.happenings if isinstance(record, kind)]
+
+    def rejected(self) -> list[str]:
+        """Reasons for which something was refused."""
+        return [record.reason for record in self.happened(FrameRejected)]
+
+    def close(self) -> None:
+        self.archivist.close()
+        self.ingest.close(self.now_s)
+        self.journals.unlock()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes a `Bench`, with other settings if any are given."""
+    made: list[Bench] = []
+
+    def make(**policy: Any) -> Bench:
+        made.append(Bench(tmp_path / f"bench-{len(made)}", **policy))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
