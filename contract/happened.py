@@ -10,14 +10,16 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-Level = Literal["debug", "info", "warning", "error"]
+Level = Literal["info", "warning", "error"]
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened. `level` says how it is logged; `once` that only the first of its labels is."""
+    """Something that happened, always counted."""
 
-    level: ClassVar[Level] = "debug"
+    level: ClassVar[Level | None] = None
+    """How it is logged; None: not at all."""
     once: ClassVar[bool] = False
+    """Only the first with the same labels is logged."""
 
 
 class FrameReceived(Happened, frozen=True, kw_only=True):

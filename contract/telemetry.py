@@ -168,18 +168,14 @@ class Telemetry:
         info.labels(importlib.metadata.version("bragglive"), service).set(1)
 
     def happened(self, record: Happened) -> None:
-        """Count it, and log it as its kind asks for: always, or the first with these labels."""
-        for effect in EFFECTS[type(record)]:
+        """Count it, and log it as its kind asks for: always, the first with these labels, or never."""
+        effects = EFFECTS[type(record)]
+        for effect in effects:
             self._apply(effect, record)
-        level = record.level
-        if record.once:
-            labels = tuple(getattr(record, label) for label in EFFECTS[type(record)][0].labels)
-            with self._lock:
-                known = (type(record), labels) in self._seen
-                self._seen.add((type(record), labels))
-            level = "debug" if known else level
+        if record.level is None or (record.once and self._known(record, effects[0].labels)):
+            return
         fields = {name: value for name, value in msgspec.structs.asdict(record).items() if value not in (None, "")}
-        getattr(self.log, level)(_words(type(record).__name__), **fields)
+        getattr(self.log, record.level)(_words(type(record).__name__), **fields)
 
     def value(self, name: str, **labels: str) -> float | None:
         """Present value of a sample, e.g. value("frames_received_total", source="a"); None if there is none."""
@@ -189,6 +185,14 @@ class Telemetry:
         """What /metrics answers to this Accept header, and its content type."""
         encoder, content_type = choose_encoder(accept)
         return encoder(_WithoutCreated(self._registry)), content_type
+
+    def _known(self, record: Happened, labels: tuple[str, ...]) -> bool:
+        """Whether one with the same labels happened before."""
+        what = (type(record), *(getattr(record, label) for label in labels))
+        with self._lock:
+            known = what in self._seen
+            self._seen.add(what)
+        return known
 
     def _make(self, effect: Effect) -> Counter | Gauge | Histogram:
         name = PREFIX + effect.name
