@@ -72,7 +72,9 @@ def streamer(
     finished scans as NeXus/HDF5. It may be stopped, or killed, at any time: started again, it takes the open scan up
     where it stood, and lists what is missing.
 
-    At a beamline: bragglive streamer --detector tcp://DETECTOR:31001 --folder /data/visit --window 400 300 256 256
+    \b
+    At a beamline:
+        bragglive streamer --detector tcp://DETECTOR:31001 --folder /data/visit
 
     The geometry comes with the detector's user_data, or from the table [streamer.geometry] of the TOML file.
     """
@@ -116,7 +118,11 @@ def start(
     """A voltage hold begins.
 
     Scans that begin from now on belong to it, and their refined volumes are due before it ends. Say it before the
-    scan is started: bragglive hold start --crystal IV --voltage 4.1 --for 600
+    scan is started.
+
+    \b
+    For a hold of ten minutes:
+        bragglive hold start --crystal IV --voltage 4.1 --for 600
     """
     now = datetime.now(UTC)
     volts = "" if voltage is None else f"-{voltage:.3f}V"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic import BeforeValidator, Field, InstanceOf, field_validator, model_validator
 
 from contract.messages import Geometry, Window
 from contract.settings import ServiceSettings
@@ -71,6 +71,21 @@ class StreamerSettings(ServiceSettings):
     """Closed scans kept in memory for a reconstructor that has not confirmed them; older ones are on disk only."""
     keep_journals: bool = False
     """Keep the journal of a scan even when its archive was verified and the reconstructor is done with it."""
+
+    @field_validator("window")
+    @classmethod
+    def _sensible(cls, window: tuple[int, int, int, int] | None) -> tuple[int, int, int, int] | None:
+        if window is not None and min(window[:2]) < 0:
+            raise ValueError("wanted a window that begins not before the first row and column")
+        if window is not None and min(window[2:]) < 1:
+            raise ValueError("wanted a window of at least one row and one column")
+        return window
+
+    @model_validator(mode="after")
+    def _both_angles(self) -> Self:
+        if (self.angle_start_deg is None) != (self.angle_step_deg is None):
+            raise ValueError("wanted angle_start_deg and angle_step_deg, or neither")
+        return self
 
     @property
     def addresses(self) -> Addresses:
