@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compose.demo_state import DemoState, observe
-from compose.local import LocalProcesses, LocalProcessError, free_tcp_address
+from compose.local import LocalProcessError, LocalProcesses, free_tcp_address
 from contract.messages import Volume
 from contract.stream import Addresses, Subscriber, open_subscriber
 
@@ -77,7 +77,7 @@ def test_frames_become_a_refined_volume_and_everybody_ends_cleanly(chain: Chain)
     for port in (chain.streamer_port, chain.reconstructor_port):
         assert page(port, "healthz")
         assert page(port, "readyz")
-    assert f"bragglive_frames_received_total{{source=\"{chain.detector}\"}} {FRAMES}.0" in page(
+    assert f'bragglive_frames_received_total{{source="{chain.detector}"}} {FRAMES}.0' in page(
         chain.streamer_port, "metrics"
     )
     assert 'bragglive_volumes_published_total{stage="refined"}' in page(chain.reconstructor_port, "metrics")
