@@ -62,7 +62,7 @@ def coarse_age(age_s: float) -> str:
 def canvas_text(badge: Badge, shown: PictureKnown | None, now_s: float) -> str:
     """The lines in the canvas, so that a picture of it explains itself."""
     if shown is None:
-        return f" {badge.trust} \n {badge.reason} "
+        return _boxed([badge.trust, badge.reason])
     facts = shown.picture.facts
     was = "" if badge.trust.lower() == facts.stage else f" ({facts.stage})"
     lines = [
@@ -72,7 +72,12 @@ def canvas_text(badge: Badge, shown: PictureKnown | None, now_s: float) -> str:
         frames_text(facts),
         f"revision {facts.revision} · {coarse_age(now_s - shown.published_s)}",
     ]
-    return "\n".join(f" {line} " for line in lines)
+    return _boxed(lines)
+
+
+def _boxed(lines: list[str]) -> str:
+    # Spaces that do not break keep the text off the edges of its box.
+    return "\n".join(f"\u00a0{line}\u00a0\u00a0" for line in lines)
 
 
 def volume_numbers(picture: Picture) -> tuple[Number, ...]:
@@ -131,7 +136,7 @@ def time_left(hold: HoldKnown, now_s: float) -> str:
 
 def scan_text(scan: ScanKnown) -> str:
     """How far a scan is."""
-    have = len(scan.curve.index)
+    have = max(len(scan.curve.index), scan.frames_used)
     expected = f" of {scan.frames_expected}" if scan.frames_expected else ""
     missing = f", {len(scan.missing)} missing" if scan.missing else ""
     return f"{have}{expected} frames, {scan.status or 'running'}{missing}"

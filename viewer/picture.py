@@ -43,7 +43,7 @@ class Picture:
     radius_nm: float
     """Half the diagonal of the box around the support."""
     displacement_extent_a: float
-    """99th percentile of |displacement| inside the support."""
+    """95 % of the support are displaced by less, in Å; single voxels at the surface may be by much more."""
     strain_rms: float
     """Inside the support; NaN if nothing is."""
 
@@ -74,7 +74,7 @@ def draw_picture(volume: Volume, maximum_faces: int = 100_000) -> Picture:
         surface=surface,
         slices=slices,
         radius_nm=float(np.linalg.norm(sides) / 2),
-        displacement_extent_a=float(np.percentile(np.abs(volume.displacement_a[inside]), 99)) if inside.any() else 0.0,
+        displacement_extent_a=float(np.percentile(np.abs(volume.displacement_a[inside]), 95)) if inside.any() else 0.0,
         strain_rms=float(np.sqrt(np.mean(strain.astype(np.float64) ** 2))) if strain.size else float("nan"),
     )
 

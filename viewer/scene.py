@@ -60,7 +60,7 @@ class PictureView:
         """Which displacements lie beyond the colours, or ''."""
         extent = self.picture.displacement_extent_a
         beyond = extent > self.displacement_limit_a
-        return f"|u| reaches {extent:.2f} Å, beyond the colours" if beyond else ""
+        return f"5 % of the crystal have |u| > {extent:.2f} Å, beyond the colours" if beyond else ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class Scene:
     picture: PictureView | None
     detector: DetectorView | None
     rocking: RockingView | None
+    no_frames: str
+    """What to say where there is no detector frame and no curve."""
     timeline: Timeline
 
 
@@ -128,6 +130,7 @@ def compose(state: State, intent: Intent, now_s: float) -> Scene:
         picture=_picture(shown.picture, intent) if shown else None,
         detector=_detector(state, scan, now_s) if scan else None,
         rocking=_rocking(state, scan, now_s) if scan and len(scan.curve.index) else None,
+        no_frames=_no_frames(scan),
         timeline=draw_timeline(state, now_s),
     )
 
@@ -150,6 +153,12 @@ def _picture(picture: Picture, intent: Intent) -> PictureView:
 def _link(state: State, name: str, now_s: float) -> Link:
     link = state.links.get(name)
     return Link(name, link is not None and not quiet_link(state, name, now_s), link_text(link, name, state, now_s))
+
+
+def _no_frames(scan: ScanKnown | None) -> str:
+    if scan is None or scan.status is None:
+        return "no frame yet"
+    return f"the frames of scan {scan.scan} went by before this viewer came"
 
 
 def _detector(state: State, scan: ScanKnown, now_s: float) -> DetectorView | None:

@@ -15,8 +15,8 @@ SURFACE = "crystal surface · u (Å)"
 AXES = ("z", "y", "x")
 VIEW_ANGLES_DEG = (0.0, -60.0, 20.0)
 SHOWN_ORDER = (2, 1, 0)
-FILLED = 0.94
-"""Of the canvas's shorter side, by the sphere around the crystal."""
+FILLED = 1.1
+"""Of the canvas's shorter side, by the sphere around the crystal, which few of its corners reach."""
 SHADING = "smooth"
 
 

@@ -76,6 +76,8 @@ class ScanKnown:
     missing: tuple[int, ...] = ()
     job: JobProgress | None = None
     job_s: float = 0.0
+    frames_used: int = 0
+    """Of the volume that used most; a viewer that came late may not have the frames themselves."""
     volume_s: tuple[float, ...] = ()
     """When the last two volumes were published."""
 
@@ -164,8 +166,12 @@ def with_picture(state: State, picture: Picture, published_s: float) -> State:
 def _scan_of_volume(state: State, volume: Volume, published_s: float) -> ScanKnown:
     # The volume tells how long ago its first frame came: a late joiner still puts its scan in the right order.
     known = _scan(state, volume.scan, published_s - (volume.first_frame_to_volume_s or 0.0))
+    if known.status is None and volume.completion is not None:
+        ended_s = published_s - (volume.last_frame_to_volume_s or 0.0)
+        known = replace(known, status=volume.completion, missing=volume.missing, ended_s=ended_s)
     return replace(
         known,
+        frames_used=max(known.frames_used, volume.frames_used),
         crystal=known.crystal or volume.crystal,
         hold=known.hold or volume.hold,
         frames_expected=known.frames_expected or volume.frames_expected,

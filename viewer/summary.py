@@ -197,9 +197,9 @@ def _draw_curve(axes: Axes, curve: Curve | None) -> None:
 def _draw_table(axes: Axes, picture: Picture) -> None:
     axes.set_axis_off()
     rows = [(number.label, number.value) for number in volume_numbers(picture)]
-    table = axes.table(cellText=rows, loc="upper center", cellLoc="left", colWidths=(0.42, 0.58), edges="horizontal")
+    table = axes.table(cellText=rows, loc="upper center", cellLoc="left", colWidths=(0.45, 0.55), edges="horizontal")
     table.auto_set_font_size(False)
-    table.set_fontsize(8)
+    table.set_fontsize(7.5)
     table.scale(1.0, 1.25)
     said = "\n".join(picture.facts.assumptions)
     axes.text(0.0, 0.0, said, fontsize=7, color="0.4", wrap=True, va="bottom", transform=axes.transAxes)

@@ -120,3 +120,12 @@ def test_the_camera_is_kept_from_provisional_to_refined() -> None:
 def test_fitting_limits_are_round(extent: float, limit: float) -> None:
     """Limits asked for by the user are 1, 2 or 5 times a power of ten that holds the data."""
     assert fitting_limit(extent) == pytest.approx(limit)
+
+
+def test_a_viewer_that_came_late_does_not_pretend_that_the_scan_runs(make: Maker) -> None:
+    """With only the refined volume heard, the scan counts as complete and the absent frames are explained."""
+    scene = compose(make.known([(make.volume(0), 2.0)]), Intent(), NOW_S)
+    numbers = {number.label: number.value for number in scene.numbers}
+    assert numbers["scan now"] == "201 of 201 frames, complete"
+    assert scene.detector is None
+    assert "went by before this viewer came" in scene.no_frames

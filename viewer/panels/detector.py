@@ -30,15 +30,16 @@ class DetectorPanel(QWidget):
         self._plot.addItem(self._maximum)
         self._plot.addItem(self._centre)
         self._title, self._caption = plots.words(), plots.words(quiet=True)
-        self._title.setText("no frame yet")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.addWidget(self._title)
         layout.addWidget(area, 1)
         layout.addWidget(self._caption)
 
-    def present(self, view: DetectorView | None) -> None:
-        """Show the frame; touches nothing if it is what is shown already."""
+    def present(self, view: DetectorView | None, otherwise: str) -> None:
+        """Show the frame; touches nothing if it is what is shown already. `otherwise` is said before there is any."""
+        if view is None and self._shown is None and self._title.text() != otherwise:
+            self._title.setText(otherwise)
         if view is None or view == self._shown:
             return
         if self._shown is None or self._shown.frame is not view.frame:

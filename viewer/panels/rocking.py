@@ -27,17 +27,19 @@ class RockingPanel(QWidget):
         self._fit = self._plot.plot(pen=pg.mkPen(colours.AMBER, width=2))
         self._points = self._plot.plot(pen=None, symbol="o", symbolSize=4, symbolPen=None, symbolBrush=colours.ACCENT)
         self._newest = pg.InfiniteLine(angle=90, pen=pg.mkPen(colours.ACCENT, width=1))
+        self._newest.setVisible(False)
         self._plot.addItem(self._newest)
         self._title, self._caption = plots.words(), plots.words(quiet=True)
-        self._title.setText("no frame yet")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.addWidget(self._title)
         layout.addWidget(area, 1)
         layout.addWidget(self._caption)
 
-    def present(self, view: RockingView | None) -> None:
-        """Show the curve; touches nothing if it is what is shown already."""
+    def present(self, view: RockingView | None, otherwise: str) -> None:
+        """Show the curve; touches nothing if it is what is shown already. `otherwise` is said before there is any."""
+        if view is None and self._shown is None and self._title.text() != otherwise:
+            self._title.setText(otherwise)
         if view is None or view == self._shown:
             return
         before = self._shown

@@ -66,7 +66,7 @@ class SlicesPanel(QWidget):
                 image.setImage(data, autoLevels=False)
                 image.setRect(place)
             third = next(letter for letter in "xyz" if letter not in cut.plane)
-            title = f"{cut.plane[1]} ↑ over {cut.plane[0]} → (nm), {third} = {cut.at_nm:+.0f} nm".replace("-", "−")
+            title = f"{cut.plane[1]} ↑ over {cut.plane[0]} → (nm), {third} = {round(cut.at_nm)} nm".replace("-", "−")
             self._plots[column].setTitle(title, size="7pt", color=colours.MUTED)
         if self._framing is None or not self._framing.still_serves(view.framing):
             self._frame(view)

@@ -94,8 +94,8 @@ class LiveView(QObject):
             lighten(self.viewer)
         self.status.present(scene)
         self.slices.present(scene.picture)
-        self.detector.present(scene.detector)
-        self.rocking.present(scene.rocking)
+        self.detector.present(scene.detector, scene.no_frames)
+        self.rocking.present(scene.rocking, scene.no_frames)
         self.timeline.present(scene.timeline)
         if scene.picture is not None and scene.picture.picture.facts.stage == "refined":
             self.refined_shown.add(scene.picture.picture.scan)
