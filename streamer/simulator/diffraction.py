@@ -7,7 +7,7 @@ small matrix products, and nothing is periodic. What the steps leave out (rockin
 cuts the Ewald sphere askew) is a small change of q with pixel and frame; it is put back to first order.
 
 A pixel counts what falls anywhere on it. `points` = 2 samples each pixel's intensity at the 2 × 2 Gauss points of
-its area (error of the highest fringe a crystal of half the field of view can make: below 3 %); `points` = 1 takes
+its area (error of the highest fringe a crystal of half the field of view can make: 3 %); `points` = 1 takes
 its centre alone, as a Fourier transform of the crystal would.
 """
 
