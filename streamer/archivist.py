@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from contract.messages import Scan
 from streamer.archive import ArchiveError, Received, write
+from streamer.detectors.bslz4 import use_one_thread
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import DIALECTS
 from streamer.detectors.records import Frame
@@ -51,7 +52,7 @@ class Archivist:
 
     def open(self) -> None:
         """Begin to work."""
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archivist")
+        self._executor = ThreadPoolExecutor(1, "archivist", initializer=use_one_thread)
 
     def submit(self, job: Job) -> None:
         """Have an archive written."""

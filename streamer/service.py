@@ -9,6 +9,7 @@ from contract.messages import Notice
 from contract.stream import Publisher, Said, open_publisher
 from contract.telemetry import JournalFault, MessageDropped, QueueDepth, Telemetry
 from streamer.archivist import Archivist
+from streamer.detectors.bslz4 import use_one_thread
 from streamer.frame_queue import FrameQueue, Message
 from streamer.ingest import Ingest
 from streamer.journal import At, JournalError
@@ -53,6 +54,7 @@ class StreamerService:
     def open(self) -> None:
         """Bind the stream, take the journals, connect to the detectors; frames are received once all is recovered."""
         settings, happened = self.settings, self._telemetry.happened
+        use_one_thread()
         self._journals.lock()
         keys = settings.keys()
         self._publisher: Publisher = open_publisher(settings.addresses, name="scans", keys=keys, happened=happened)

@@ -15,6 +15,7 @@ from contract.messages import AnyMessage, FrameBlock, Geometry
 from contract.stream import MemoryStream, Subscriber
 from contract.telemetry import FrameRejected, Happened
 from streamer.archivist import Archived, Archivist
+from streamer.detectors.bslz4 import use_one_thread
 from streamer.frame_queue import Message
 from streamer.ingest import Ingest, Policy
 from streamer.journal import At
@@ -90,6 +91,12 @@ class Series:
         """Whether just the frames of these indices came, with the counts that were sent."""
         equal = all(np.array_equal(counts, self.counts[index]) for index, counts in frames.items())
         return equal and sorted(frames) == sorted(indices)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Packing and unpacking frames does not wait for other cores, which other tests may be using."""
+    use_one_thread()
 
 
 @pytest.fixture

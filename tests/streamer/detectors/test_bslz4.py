@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 
+import bitshuffle.ext
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,6 +55,12 @@ def test_damaged_payloads_raise_the_one_error_or_decode(data: st.DataObject) -> 
     except DecodeError as error:
         outcome = error.reason
     assert outcome in ("size", "decode", whole.shape)
+
+
+def test_one_thread_is_what_openmp_then_uses() -> None:
+    """After the call OpenMP gives this thread no helpers, whatever the machine has."""
+    bslz4.use_one_thread()
+    assert ctypes.CDLL(bitshuffle.ext.__file__).omp_get_max_threads() == 1
 
 
 def test_only_the_wanted_blocks_are_read() -> None:
