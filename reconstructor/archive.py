@@ -25,7 +25,7 @@ from reconstructor.window import Window3
 CXI_VERSION = 160
 LAYOUT = 1
 """Version of our own layout inside the CXI file; a reader refuses a higher one."""
-FIELDS = {"density": "1", "displacement_a": "angstrom", "strain": "1", "support": "1"}
+FIELDS = {"density": "", "displacement_a": "angstrom", "strain": "", "support": ""}
 JOULE_PER_KEV = 1.602176634e-16
 CONVENTION = (
     "Array frame: axes (rocking, row, column), natural order, Bragg peak at n//2. Laboratory frame: z downstream, "
@@ -118,7 +118,11 @@ def read(path: Path) -> Archived:
 def _appearing(path: Path) -> Iterator[Path]:
     """A temporary name that becomes `path` once its content is on the disk."""
     part = path.with_name(path.name + ".part")
-    yield part
+    try:
+        yield part
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     for written in (part, None):
         handle = os.open(written or path.parent, os.O_RDONLY)
         try:
@@ -200,7 +204,9 @@ def _write_laboratory(entry: h5py.Group, volume: Volume) -> None:
         group["zyx"[axis]].attrs["units"] = "nm"
     for name, unit in FIELDS.items():
         values = getattr(volume, name)
-        group.create_dataset(name, data=values, **_packing(values)).attrs["units"] = unit
+        field = group.create_dataset(name, data=values, **_packing(values))
+        if unit:
+            field.attrs["units"] = unit
 
 
 def _read_entry(entry: h5py.Group) -> Archived:

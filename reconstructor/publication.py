@@ -17,6 +17,8 @@ from reconstructor.work import Made
 SURE_HAND = 0.5
 """Likeness to the last hold's signature from which on its hand counts as found again."""
 
+HAND_ASSUMED = "The hand is a convention: object and twin fit the data alike."
+
 
 @dataclass(frozen=True)
 class Occasion:
@@ -78,6 +80,7 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
     job, reading, crystal = made.task.job, made.task.reading, made.crystal
     started, hold = reading.started, occasion.hold
     recipe = job.offer.recipe
+    found_hand = made.task.matched and crystal.likeness > SURE_HAND
     return Volume(
         scan=started.scan,
         stage=job.stage,
@@ -105,8 +108,8 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         isosurface=crystal.isosurface,
         voxel_nm=(crystal.voxel_nm,) * 3,
         origin_nm=crystal.origin_nm,
-        hand="matched" if made.task.matched and crystal.likeness > SURE_HAND else "unknown",
-        assumptions=made.assumptions,
+        hand="matched" if found_hand else "unknown",
+        assumptions=made.assumptions if found_hand else (*made.assumptions, HAND_ASSUMED),
         archive=occasion.archive,
         made_at=occasion.made_at,
         density=crystal.density,

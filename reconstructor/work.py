@@ -143,8 +143,6 @@ def _assumed(task: Task, line: Rocking) -> tuple[str, ...]:
     found = []
     if line.worst_steps > UNEVEN_STEPS:
         found.append(f"The rocking steps are even (measured angles are off by up to {line.worst_steps:.2f} steps).")
-    if task.like is None:
-        found.append("The hand is a convention: object and twin fit the data alike.")
     if not task.reading.started.saturation_counts:
         found.append("No pixel is saturated (no limit was sent).")
     return tuple(found)

@@ -233,3 +233,47 @@ def lopsided() -> Callable[..., Lattice]:
 def coarse(i13: Geometry) -> Geometry:
     """I13-1 with pixels of 220 µm, so that few of them make a window."""
     return msgspec.structs.replace(i13, pixel_um=(220.0, 220.0), beam_centre_px=(12.0, 12.0))
+
+
+@dataclass(frozen=True, eq=False)
+class PlayedScan:
+    """A small crystal's scan, frame by frame, and the truth it was made from."""
+
+    started: ScanStarted
+    counts: NDArray[np.uint32]
+    amplitude: NDArray[np.complex64]
+    """True far-field amplitude at each raw voxel."""
+
+    def block(self, first: int, last: int, **fields: Any) -> FrameBlock:
+        """Frames first … last − 1."""
+        plain: dict[str, Any] = {
+            "scan": self.started.scan,
+            "window_revision": self.started.window_revision,
+            "index": np.arange(first, last, dtype=np.int32),
+            "angle_deg": 0.01 * np.arange(first, last),
+            "monitor": np.ones(last - first),
+            "total_counts": self.counts[first:last].sum(axis=(1, 2)).astype(float),
+            "counts": np.ascontiguousarray(self.counts[first:last], "<u4"),
+        }
+        return FrameBlock(**{**plain, **fields})
+
+
+@pytest.fixture
+def played(coarse: Geometry, scan_started: Callable[..., ScanStarted]) -> Callable[..., PlayedScan]:
+    """Makes a scan of 48 frames of 48 × 48 pixels of a lopsided, strained crystal: played(name, seed)."""
+
+    def make(name: str = "scan-1", seed: int = 0, photons: float = 3e6, **fields: Any) -> PlayedScan:
+        fine, n = 96, 48
+        z, y, x = np.meshgrid(*[np.arange(fine) - fine // 2] * 3, indexing="ij")
+        inside = (np.abs(z) < 13) & (np.abs(y) < 11) & (x > -12) & (x + 0.6 * z + 0.4 * y < 10)
+        phase = 0.004 * x * z + 0.0006 * y**2 * np.sign(seed + 0.5)
+        cropped = np.fft.fftshift(np.fft.fftn(np.fft.ifftshift(inside * np.exp(1j * phase))))
+        box = (slice(fine // 2 - n // 2, fine // 2 + n // 2),) * 3
+        amplitude = cropped[box].astype(np.complex64)
+        amplitude *= np.float32(np.sqrt(photons / np.sum(np.abs(amplitude) ** 2)))
+        counts = np.random.default_rng(seed).poisson(np.abs(amplitude) ** 2).astype(np.uint32)
+        plain = {"geometry": coarse, "scan": Scan(name), "frame_time_s": 0.1}
+        started = scan_started(n, n, n, **{**plain, **fields})
+        return PlayedScan(started, counts, amplitude)
+
+    return make

@@ -1,0 +1,154 @@
+"""What is known of scans, holds and crystals, message by message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contract.messages import AnyMessage, Crystal, Hold, HoldEnded, HoldStarted, Scan, ScanEnded
+from contract.stream import Received
+from reconstructor.curve import CurveError
+from reconstructor.followed import Recipes
+from reconstructor.phasing.notation import parse
+from reconstructor.scans import Scans
+
+RECIPES = Recipes(parse("HIO**10", "provisional"), (parse("HIO**20", "refined"),))
+
+
+def told(message: AnyMessage, age_s: float = 0.0) -> Received:
+    """A message as a subscriber gets it."""
+    return Received(message, "epoch", 1, age_s)
+
+
+def hold(**fields: Any) -> HoldStarted:
+    """The hold of crystal IV at 4.1 V, 30 s long."""
+    plain: dict[str, Any] = {"hold": Hold("IV-4.1"), "crystal": Crystal("IV"), "voltage_v": 4.1, "planned_s": 30.0}
+    return HoldStarted(**{**plain, **fields})
+
+
+@pytest.fixture
+def scans() -> Scans:
+    """Nothing known yet."""
+    return Scans(RECIPES, kept=2)
+
+
+def test_the_end_of_a_hold_is_reckoned_from_its_start(scans: Scans, played: Callable[..., Any]) -> None:
+    """Planned length less what had passed when it was said and since it was said."""
+    scan = scans.take(told(played().started), 100.0)
+    scans.take(told(hold(elapsed_s=5.0), age_s=3.0), 100.0)
+    assert scan is not None
+    known = scans.hold_of(scan)
+    assert known is not None
+    assert known.ends_at == pytest.approx(100.0 - 3.0 - 5.0 + 30.0)
+    scans.take(told(HoldEnded(hold=Hold("IV-4.1"), crystal=Crystal("IV")), age_s=1.0), 110.0)
+    known = scans.hold_of(scan)
+    assert known is not None
+    assert known.ends_at == 109.0
+
+
+def test_another_hold_or_crystal_is_not_this_scans(scans: Scans, played: Callable[..., Any]) -> None:
+    """A scan's hold is the one it names, of its own crystal."""
+    scan = scans.take(told(played().started), 0.0)
+    scans.take(told(hold(crystal=Crystal("V"))), 0.0)
+    scans.take(told(hold(hold=Hold("IV-4.0"))), 0.0)
+    assert scan is not None
+    assert scans.hold_of(scan) is None
+
+
+def test_times_of_frames_are_those_of_the_streamer(scans: Scans, played: Callable[..., Any]) -> None:
+    """A frame's time is when the streamer had it, whatever the way it came."""
+    source = played()
+    scan = scans.take(told(source.started), 0.0)
+    scans.take(told(source.block(0, 2, since_received_s=0.5), age_s=2.0), 10.0)
+    scans.take(told(source.block(2, 3)), 12.0)
+    assert scan is not None
+    assert (scan.first_frame_at, scan.last_frame_at) == (7.5, 12.0)
+
+
+def test_a_scan_told_again_goes_on_and_a_new_revision_begins_anew(scans: Scans, played: Callable[..., Any]) -> None:
+    """The same window revision is the same curve; a higher one replaces it, its blocks only then count."""
+    source, newer = played(), played(window_revision=2)
+    first = scans.take(told(source.started), 0.0)
+    scans.take(told(source.block(0, 5)), 1.0)
+    assert scans.take(told(source.started), 2.0) is None
+    second = scans.take(told(newer.started), 3.0)
+    scans.take(told(source.block(5, 6)), 4.0)
+    scans.take(told(newer.block(0, 2)), 5.0)
+    assert first is not None
+    assert second is not None
+    assert first.curve.frames == 5
+    assert second.curve.frames == 2
+
+
+def test_what_does_not_fit_changes_nothing(scans: Scans, played: Callable[..., Any]) -> None:
+    """A block with a frame beyond the scan is refused and the scan goes on; frames of unknown scans are ignored."""
+    source = played()
+    scan = scans.take(told(source.started), 0.0)
+    with pytest.raises(CurveError):
+        scans.take(told(source.block(0, 1, index=np.array([99], np.int32))), 1.0)
+    scans.take(told(played("other").block(0, 1)), 1.0)
+    scans.take(told(source.block(0, 3)), 2.0)
+    assert scan is not None
+    assert scan.curve.frames == 3
+    assert list(scans.scans) == ["scan-1"]
+
+
+def test_no_geometry_or_no_angles_are_obstacles(scans: Scans, played: Callable[..., Any]) -> None:
+    """Each is told in a sentence, and nothing of the scan is offered to the agenda."""
+    blind, lost = played("blind", geometry=None), played("lost")
+    for source, angle in ((blind, 0.0), (lost, np.nan)):
+        scan = scans.take(told(source.started), 0.0)
+        scans.take(told(source.block(0, 48, angle_deg=angle + 0.01 * np.arange(48))), 5.0)
+        assert scan is not None
+        seen = scan.look(None)
+        assert seen is not None
+        assert not seen.located
+        assert ("geometry" in scan.obstacle) == (source is blind)
+        assert ("angles" in scan.obstacle) == (source is lost)
+
+
+def test_a_curve_on_its_way_is_offered_once_its_peak_has_passed(scans: Scans, played: Callable[..., Any]) -> None:
+    """Offers, frame time and end follow the frames."""
+    source, offered = played(), []
+    scan = scans.take(told(source.started), 0.0)
+    assert scan is not None
+    assert scan.look(None) is None
+    for j in range(48):
+        scans.take(told(source.block(j, j + 1)), 0.2 * j)
+        seen = scan.look(None)
+        assert seen is not None
+        assert seen.peak_passed == bool(seen.provisional)
+        offered.append(seen.peak_passed)
+    assert 26 < offered.index(True) < 40
+    assert seen.over
+    assert seen.frame_time_s == pytest.approx(0.2)
+    assert scan.completion == "complete"
+    assert seen.provisional[0].window.shape == (48, 48, 48)
+
+
+def test_an_ended_scan_is_over_with_what_it_has(scans: Scans, played: Callable[..., Any]) -> None:
+    """A scan that ended with frames missing is over, and is what it ended as."""
+    source = played()
+    scan = scans.take(told(source.started), 0.0)
+    scans.take(told(source.block(0, 40)), 4.0)
+    ended = ScanEnded(
+        scan=Scan("scan-1"), window_revision=1, status="incomplete", frames_received=40, frames_expected=48
+    )
+    scans.take(told(ended), 5.0)
+    assert scan is not None
+    seen = scan.look(None)
+    assert seen is not None
+    assert seen.over
+    assert scan.completion == "incomplete"
+
+
+def test_memory_is_bounded(scans: Scans, played: Callable[..., Any]) -> None:
+    """Of many scans the newest stay, and the one a job is working on."""
+    for k in range(5):
+        scans.take(told(played(f"s{k}").started), float(k))
+        gone = scans.make_room(Scan("s0"))
+        assert all(scan.started.scan != "s0" for scan in gone)
+    assert list(scans.scans) == ["s0", "s4"]

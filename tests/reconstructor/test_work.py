@@ -1,0 +1,72 @@
+"""The pure part of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reconstructor import work
+from reconstructor.curve import Curve
+from reconstructor.free import free_pixels
+from reconstructor.jobs import Job, Offer
+from reconstructor.peak import find_peak
+from reconstructor.phasing import engine
+from reconstructor.phasing.kernels.reference import ReferenceKernel
+from reconstructor.phasing.notation import parse
+from reconstructor.phasing.population import Member
+from reconstructor.phasing.problem import Start
+from reconstructor.window import around
+
+
+@pytest.fixture
+def task(played: Callable[..., Any]) -> work.Task:
+    """Two runs of a recipe that begins at half the resolution."""
+    source = played()
+    curve = Curve(source.started)
+    curve.add(source.block(0, 48))
+    reading = curve.reading()
+    peak = find_peak(reading)
+    assert peak is not None
+    offer = Offer(
+        around(peak.place, (1, 1, 1), (48, 48, 48)), parse("Crop(0.5) * HIO**20 | Sup(threshold=0.2) * ER**10")
+    )
+    job = Job(
+        scan=source.started.scan, window_revision=1, stage="refined", frames=48, offer=offer, runs=2, first_seed=3
+    )
+    return work.Task(job, reading, source.started.geometry, peak, free_pixels(job.scan, reading.sizes, peak.place))
+
+
+def test_runs_begin_with_seeds_of_their_own_and_one_warm(task: work.Task) -> None:
+    """Seeds follow each other; the warm run is one more, not one of the cold ones."""
+    assert [b.seed for b in work.beginnings(task)] == [3, 4]
+    warm = work.Task(**{**vars(task), "warm": Start(obj=np.ones((48, 48, 48), np.complex64))})
+    assert [(b.seed, b.start is not None) for b in work.beginnings(warm)] == [(3, False), (4, False), (5, True)]
+
+
+def test_a_run_cut_short_at_low_resolution_is_made_whole(task: work.Task) -> None:
+    """An estimate of a cropped stage comes to the full size with a misfit of the full data."""
+    ready = work.prepared(task, task.free.mask())
+    first = next(engine.run(task.job.offer.recipe, ready.problem, None, ReferenceKernel(), 3, every=10))
+    assert first.shape != ready.problem.shape
+    whole = work.whole(first, ready.problem)
+    assert whole.shape == ready.problem.shape
+    assert whole.misfit is not None
+    assert np.array_equal(whole.obj != 0, (whole.obj != 0) & whole.support)
+
+
+def test_q_is_taken_at_the_measured_peak_and_the_ramp_counted_from_the_window(task: work.Task) -> None:
+    """|Q| at the peak and at the window's middle voxel differ by the way between them along Q."""
+    ready = work.prepared(task, task.free.mask())
+    estimates = list(engine.run(task.job.offer.recipe, ready.problem, None, ReferenceKernel(), 3))
+    made = work.made(task, ready, [Member(estimates[-1], 3)])
+    off = np.array(task.peak.centre) - np.array(ready.window.centre)
+    along = off @ made.reciprocal_inv_nm @ made.q_centre_inv_a / np.linalg.norm(made.q_centre_inv_a) / 10
+    lengths = [float(np.linalg.norm(q)) for q in (made.q_peak_inv_a, made.q_centre_inv_a)]
+    assert abs(along) > 1e-5
+    assert lengths[0] - lengths[1] == pytest.approx(along, abs=1e-6)
+    assert made.steps_nm @ made.reciprocal_inv_nm.T == pytest.approx(2 * np.pi * np.eye(3) / 48, abs=1e-9)
+    assert made.obj.shape == (48, 48, 48)
+    assert made.seeds == (3,)
