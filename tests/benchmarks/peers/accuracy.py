@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import crystals
 import numpy as np
@@ -19,11 +19,17 @@ MEDIAN, WORST = 0.985, 0.95
 """Complex overlap with the truth that we owe."""
 
 
+class Entry(NamedTuple):
+    """An engine and how many random starts it gets a crystal."""
+
+    worker: Worker
+    runs: int
+
+
 def measure(
-    workers: Sequence[Worker],
+    entries: Sequence[Entry],
     size: int,
     seeds: int,
-    runs: int,
     photons: float,
     folder: Path,
     say: Callable[[str], None],
@@ -34,7 +40,7 @@ def measure(
     for seed in range(seeds):
         case = crystals.make(seed, size, photons)
         np.save(counts, case.counts)
-        for worker in workers:
+        for worker, runs in entries:
             row = {
                 "crystal": seed,
                 "kind": case.kind,
@@ -42,6 +48,7 @@ def measure(
                 "extent_voxels": case.extent_voxels,
                 "engine": worker.name,
                 "version": worker.version,
+                "runs": runs,
                 "failed": "",
             }
             request = {"do": "phase", "recipe": "own", "to": str(to)}
@@ -54,15 +61,18 @@ def measure(
             else:
                 row |= {"overlap": overlap, "r_factor": r_factor, **reply}
             rows.append(row)
-        said = ", ".join(f"{row['engine']} {row['overlap']:.3f}" for row in rows[-len(workers) :])
+        said = ", ".join(f"{row['engine']} ×{row['runs']} {row['overlap']:.3f}" for row in rows[-len(entries) :])
         say(f"crystal {seed + 1} of {seeds} ({case.kind}): {said}")
-    for worker in workers:
+    for worker, _ in entries:
         worker.close()
     return rows
 
 
 def targets(rows: Sequence[dict[str, Any]], ours: str) -> list[Target]:
-    overlaps = [row["overlap"] for row in rows if row["engine"] == ours]
+    """Ours, with the most runs it was given."""
+    mine = [row for row in rows if row["engine"] == ours]
+    most = max((row["runs"] for row in mine), default=0)
+    overlaps = [row["overlap"] for row in mine if row["runs"] == most]
     crystals_of = f"{len(overlaps)} crystals"
     median = statistics.median(overlaps) if overlaps else None
     worst = min(overlaps) if overlaps else None
@@ -72,18 +82,19 @@ def targets(rows: Sequence[dict[str, Any]], ours: str) -> list[Target]:
     ]
 
 
-def table(rows: Sequence[dict[str, Any]], runs: int, absent: dict[str, str]) -> Table:
+def table(rows: Sequence[dict[str, Any]], absent: dict[str, str]) -> Table:
     """Median and worst over all crystals, and the median of each kind."""
     number = len({row["crystal"] for row in rows})
-    out = Table(title=f"complex overlap with the truth, {number} crystals, own recipes, {runs} runs each")
-    for head in ("engine", "median", "worst", *crystals.KINDS, "R", "seconds", "failed"):
+    out = Table(title=f"complex overlap with the truth, {number} crystals, own recipes")
+    for head in ("engine", "runs", "median", "worst", *crystals.KINDS, "R", "seconds", "failed"):
         out.add_column(head, justify="left" if head == "engine" else "right")
-    for name in dict.fromkeys(row["engine"] for row in rows):
-        mine = [row for row in rows if row["engine"] == name]
+    for name, runs in dict.fromkeys((row["engine"], row["runs"]) for row in rows):
+        mine = [row for row in rows if (row["engine"], row["runs"]) == (name, runs)]
         overlaps = [row["overlap"] for row in mine]
         kinds = [_median([row["overlap"] for row in mine if row["kind"] == kind], 3) for kind in crystals.KINDS]
         out.add_row(
             f"{name} {mine[0]['version']}",
+            str(runs),
             _median(overlaps, 4),
             f"{min(overlaps):.4f}",
             *kinds,
