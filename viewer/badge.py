@@ -107,9 +107,9 @@ def expected_interval_s(scan: ScanKnown) -> float:
 
 
 def _last_sign_s(scan: ScanKnown) -> float:
-    # A job that reports its iterations is as good a sign of life as the volume it will give.
+    # A job that reports is as good a sign of life as the volume it will give.
     volume = scan.volume_s[-1] if scan.volume_s else scan.began_s
-    return max(volume, scan.job_s) if scan.job is not None and scan.job.state == "running" else volume
+    return max(volume, scan.job_s) if scan.job is not None and scan.job.state in ("running", "done") else volume
 
 
 def _late(state: State, shown: PictureKnown, now_s: float) -> str:

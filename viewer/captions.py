@@ -43,7 +43,8 @@ def hold_text(volume: Volume) -> str:
 def frames_text(volume: Volume) -> str:
     """Frames used of those expected, and which are missing."""
     expected = f" of {volume.frames_expected}" if volume.frames_expected else ""
-    missing = f", {len(volume.missing)} missing" if volume.missing else ""
+    # While the scan runs, what has not come yet is not missing.
+    missing = f", {len(volume.missing)} missing" if volume.missing and volume.completion else ""
     return f"{volume.frames_used}{expected} frames{missing}"
 
 
@@ -86,7 +87,7 @@ def volume_numbers(picture: Picture) -> tuple[Number, ...]:
     missing = ", ".join(str(index) for index in facts.missing[:MISSING_SHOWN])
     missing += ", …" if len(facts.missing) > MISSING_SHOWN else ""
     numbers = (
-        Number("frames", frames_text(facts) + (f": {missing}" if missing else "")),
+        Number("frames", frames_text(facts) + (f": {missing}" if missing and facts.completion else "")),
         Number("revision", f"{facts.revision}, {facts.stage}, {facts.start}"),
         Number("R", _plain(quality.r_factor, ".4f"), "Σ(|Fρ| − √I)² / ΣI over known pixels"),
         Number("free LLK", _llk(quality.free_llk, quality.free_llk_ratio), "Poisson deviance per free pixel"),
@@ -156,7 +157,7 @@ def remarks(state: State, badge: Badge, shown: PictureKnown | None, now_s: float
     said = [badge.reason] if badge.reason else []
     if shown is not None:
         said += shown.picture.facts.assumptions
-        if shown.picture.facts.hand == "unknown":
+        if shown.picture.facts.hand == "unknown" and not any("hand" in one for one in said):
             said.append("The hand is not known: the inverted twin fits the data as well.")
         if shown.picture.surface is None:
             said.append("The density does not reach the isosurface level: there is no surface to show.")

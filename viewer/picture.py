@@ -11,10 +11,9 @@ from contract.messages import Scan, Stage, Volume
 from viewer.slices import Slice, central_slices
 from viewer.surface import Surface, build_surface
 
-PROVISIONAL_STEP = 2
-REFINED_STEP = 1
-LARGEST_FINE_VOXELS = 128**3
-"""Above this a refined volume is meshed coarsely too."""
+COARSE_STEP = 2
+FINE_VOXELS = {"provisional": 64**3, "refined": 128**3}
+"""Volumes with more voxels than this are meshed in double steps."""
 
 
 @dataclass(frozen=True, order=True)
@@ -41,7 +40,9 @@ class Picture:
     """None where the density does not reach its isosurface level."""
     slices: tuple[Slice, ...]
     radius_nm: float
-    """Half the diagonal of the box around the support."""
+    """Of the sphere about the centre that holds the surface (without one: the volume)."""
+    half_side_nm: float
+    """Of the cube along x, y, z that does."""
     displacement_extent_a: float
     """95 % of the support are displaced by less, in Å; single voxels at the surface may be by much more."""
     strain_rms: float
@@ -54,26 +55,26 @@ class Picture:
 
 
 def draw_picture(volume: Volume, maximum_faces: int = 100_000) -> Picture:
-    """Prepare a volume for the screen: a coarser mesh for a provisional one, at most `maximum_faces` triangles."""
-    fine = volume.stage == "refined" and volume.density.size <= LARGEST_FINE_VOXELS
+    """Prepare a volume for the screen: a coarser mesh for a large one, at most `maximum_faces` triangles."""
     surface = build_surface(
         volume.density,
         volume.displacement_a,
         level=volume.isosurface,
         voxel_nm=volume.voxel_nm,
         origin_nm=volume.origin_nm,
-        step=REFINED_STEP if fine else PROVISIONAL_STEP,
+        step=1 if volume.density.size <= FINE_VOXELS[volume.stage] else COARSE_STEP,
         maximum_faces=maximum_faces,
     )
     slices = central_slices(volume.density, volume.displacement_a, volume.strain, volume.voxel_nm, volume.origin_nm)
-    sides = np.multiply(volume.density.shape, volume.voxel_nm)
+    edge = surface.vertices_nm if surface is not None else np.multiply(volume.density.shape, volume.voxel_nm)[None] / 2
     inside = np.isfinite(volume.displacement_a)
     strain = volume.strain[np.isfinite(volume.strain)]
     return Picture(
         facts=without_arrays(volume),
         surface=surface,
         slices=slices,
-        radius_nm=float(np.linalg.norm(sides) / 2),
+        radius_nm=float(np.linalg.norm(edge, axis=-1).max()),
+        half_side_nm=float(np.abs(edge).max()),
         displacement_extent_a=float(np.percentile(np.abs(volume.displacement_a[inside]), 95)) if inside.any() else 0.0,
         strain_rms=float(np.sqrt(np.mean(strain.astype(np.float64) ** 2))) if strain.size else float("nan"),
     )

@@ -12,7 +12,7 @@ from contract.messages import Volume
 from viewer import colours
 from viewer.picture import draw_picture
 from viewer.sample import sample_volume
-from viewer.scene import DISPLACEMENT_LIMIT_A
+from viewer.scene import natural_limit_a
 from viewer.volumefile import is_volume, read_volume
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -40,7 +40,7 @@ def sample() -> list[LayerData]:
 def layers(volume: Volume) -> list[LayerData]:
     """Density, strain and displacement as images, hidden, and the surface coloured by the displacement."""
     name = f"{volume.crystal or volume.scan} · {volume.hold or volume.stage}"
-    limit = DISPLACEMENT_LIMIT_A
+    limit = natural_limit_a(volume.q_norm_inv_a)
     fields = (
         ("Bragg density", volume.density, "density", (0.0, 1.0)),
         ("displacement (Å)", volume.displacement_a, "displacement", (-limit, limit)),

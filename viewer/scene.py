@@ -6,6 +6,7 @@ did change. Colour limits come from the intent alone: nothing is rescaled behind
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,6 @@ from viewer.rocking import Curve, GaussianFit
 from viewer.state import ScanKnown, State
 from viewer.timeline import Timeline, draw_timeline
 
-DISPLACEMENT_LIMIT_A = 0.5
 RESIZED = 1.6
 """A crystal that seems larger or smaller by this factor is framed anew."""
 
@@ -30,8 +30,8 @@ class Intent:
 
     hold: Hold | None = None
     """None follows the newest."""
-    displacement_limit_a: float = DISPLACEMENT_LIMIT_A
-    """Colours of the displacement run from − this to + this."""
+    displacement_limit_a: float | None = None
+    """Colours of the displacement run from − this to + this; None: a quarter of d, a phase of ±90°."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Framing:
 
     crystal: str
     radius_nm: float
+    half_side_nm: float
+    """Of a cube with sides along x, y, z."""
 
     def still_serves(self, wanted: Framing) -> bool:
         """Whether the camera may stay as the user left it: the same crystal, not of quite another size."""
@@ -57,10 +59,12 @@ class PictureView:
 
     @property
     def note(self) -> str:
-        """Which displacements lie beyond the colours, or ''."""
+        """What the colours mean, or that they do not hold the displacement."""
         extent = self.picture.displacement_extent_a
-        beyond = extent > self.displacement_limit_a
-        return f"5 % of the crystal have |u| > {extent:.2f} Å, beyond the colours" if beyond else ""
+        if extent > self.displacement_limit_a:
+            return f"5 % of the crystal have |u| > {extent:.2f} Å, beyond the colours"
+        phase_deg = math.degrees(self.picture.facts.q_norm_inv_a * self.displacement_limit_a)
+        return f"u = −φ/|Q| along Q; ±{self.displacement_limit_a:g} Å are ∓{phase_deg:.0f}° of phase"
 
 
 @dataclass(frozen=True)
@@ -138,15 +142,22 @@ def compose(state: State, intent: Intent, now_s: float) -> Scene:
 def fitting_limit(extent: float) -> float:
     """The next of 1, 2, 5 × a power of ten that holds `extent`; what the "fit colours" button asks for."""
     if not extent > 0:
-        return DISPLACEMENT_LIMIT_A
+        return 1.0
     power = 10.0 ** np.floor(np.log10(extent))
     return float(next(step * power for step in (1, 2, 5, 10) if step * power >= extent * (1 - 1e-9)))
+
+
+def natural_limit_a(q_norm_inv_a: float) -> float:
+    """A quarter of the lattice spacing d, to 0.1 Å: displacements of a phase of ±90°."""
+    return max(0.1, round(math.pi / 2 / q_norm_inv_a, 1))
 
 
 def _picture(picture: Picture, intent: Intent) -> PictureView:
     facts = picture.facts
     return PictureView(
-        picture, intent.displacement_limit_a, Framing(str(facts.crystal or facts.scan), picture.radius_nm)
+        picture,
+        intent.displacement_limit_a or natural_limit_a(facts.q_norm_inv_a),
+        Framing(str(facts.crystal or facts.scan), picture.radius_nm, picture.half_side_nm),
     )
 
 

@@ -9,7 +9,6 @@ from napari.utils import Colormap
 
 from viewer import colours
 from viewer.scene import Framing, PictureView, Scene
-from viewer.surface import Surface
 
 SURFACE = "crystal surface · u (Å)"
 AXES = ("z", "y", "x")
@@ -72,16 +71,15 @@ class Screen:
             layer.contrast_limits_range = limits
             layer.contrast_limits = limits
         if surface is not None and (self._framing is None or not self._framing.still_serves(view.framing)):
-            self._frame(surface)
+            self._frame(view.framing)
             self._framing = view.framing
 
-    def _frame(self, surface: Surface) -> None:
+    def _frame(self, framing: Framing) -> None:
         """Look at the whole crystal so that it stays in view however it is turned."""
         camera = self._viewer.scene.camera
-        reach_nm = float(np.linalg.norm(surface.vertices_nm, axis=1).max())
         camera.angles = VIEW_ANGLES_DEG
         camera.center = (0.0, 0.0, 0.0)
-        camera.zoom = FILLED * min(self._viewer.canvas.size) / (2 * max(reach_nm, 1e-6))
+        camera.zoom = FILLED * min(self._viewer.canvas.size) / (2 * max(framing.radius_nm, 1e-6))
 
     def _layer(self) -> SurfaceLayer:
         """The surface layer; made at the first volume, and again if the user deleted it."""

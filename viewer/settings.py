@@ -8,7 +8,6 @@ from pydantic import Field
 
 from contract.settings import ServiceSettings
 from contract.stream_types import Addresses
-from viewer.scene import DISPLACEMENT_LIMIT_A
 
 SECTION = "viewer"
 
@@ -21,8 +20,8 @@ class ViewerSettings(ServiceSettings):
     streamer_control: str = "tcp://127.0.0.1:5611"
     reconstructor_live: str = "tcp://127.0.0.1:5620"
     reconstructor_control: str = "tcp://127.0.0.1:5621"
-    displacement_limit_a: float = Field(default=DISPLACEMENT_LIMIT_A, gt=0)
-    """Colours of the displacement run from − this to + this, in Å; the window's "Fit colours" changes it."""
+    displacement_limit_a: float | None = Field(default=None, gt=0)
+    """Colours of the displacement run from − this to + this, in Å; None: a quarter of d. "Fit colours" changes it."""
     maximum_faces: int = Field(default=100_000, ge=1000)
     """Triangles of the surface at most."""
     screenshot: Path | None = None

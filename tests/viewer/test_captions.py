@@ -76,3 +76,10 @@ def test_assumptions_notices_and_the_open_hand_are_said(make: Maker) -> None:
     assert "The energy was assumed." in said
     assert any("hand is not known" in line for line in said)
     assert "warning, 12 s ago: The beam is gone." in said
+
+
+def test_frames_that_are_still_to_come_are_not_missing(make: Maker) -> None:
+    """A provisional volume of a running scan tells what it used; only a closed scan has missing frames."""
+    running = make.volume(0, "provisional", size=16, frames_used=112, missing=tuple(range(112, 201)))
+    numbers = {number.label: number.value for number in volume_numbers(draw_picture(running))}
+    assert numbers["frames"] == "112 of 201 frames"

@@ -19,9 +19,9 @@ def test_a_picture_keeps_no_volume(make: Maker) -> None:
     assert len(picture.slices) == 3
 
 
-def test_a_provisional_volume_is_meshed_coarsely(make: Maker) -> None:
-    """A provisional volume gets a mesh of double steps, a refined one the full one, both within the limit."""
-    coarse, fine = (draw_picture(make.volume(0, stage)) for stage in ("provisional", "refined"))
+def test_a_large_provisional_volume_is_meshed_coarsely(make: Maker) -> None:
+    """A large provisional volume gets a mesh of double steps, a refined one the full one, both within the limit."""
+    coarse, fine = (draw_picture(make.volume(0, stage, size=96)) for stage in ("provisional", "refined"))
     limited = draw_picture(make.volume(0), maximum_faces=2000)
     assert coarse.surface is not None
     assert fine.surface is not None

@@ -60,4 +60,4 @@ def test_the_layers_can_be_added_to_a_viewer() -> None:
     for data in plugin.sample():
         viewer.add_layer(Layer.create(*data))
     assert str(viewer.layers[-1].units[0]) == "nanometer"
-    assert viewer.layers[-1].contrast_limits == pytest.approx([-0.5, 0.5])
+    assert viewer.layers[-1].contrast_limits == pytest.approx([-0.6, 0.6])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 
 from tests.viewer.campaign import Maker
@@ -43,7 +44,7 @@ def test_colour_limits_come_from_the_intent_alone(make: Maker) -> None:
     assert wide is not None
     assert narrow is not None
     assert (wide.displacement_limit_a, narrow.displacement_limit_a) == (2.0, 0.05)
-    assert wide.note == ""
+    assert "along Q" in wide.note
     assert "beyond the colours" in narrow.note
 
 
@@ -108,14 +109,14 @@ def test_a_scene_is_frozen() -> None:
 
 def test_the_camera_is_kept_from_provisional_to_refined() -> None:
     """A slightly different size of the same crystal keeps the camera; another crystal or size does not."""
-    framed = Framing("IV", 300.0)
-    assert framed.still_serves(Framing("IV", 340.0))
-    assert not framed.still_serves(Framing("V", 300.0))
-    assert not framed.still_serves(Framing("IV", 700.0))
+    framed = Framing("IV", 300.0, 200.0)
+    assert framed.still_serves(Framing("IV", 340.0, 230.0))
+    assert not framed.still_serves(Framing("V", 300.0, 200.0))
+    assert not framed.still_serves(Framing("IV", 700.0, 500.0))
 
 
 @pytest.mark.parametrize(
-    ("extent", "limit"), [(0.2, 0.2), (0.21, 0.5), (0.73, 1.0), (3.0, 5.0), (0.0, 0.5), (float("nan"), 0.5)]
+    ("extent", "limit"), [(0.2, 0.2), (0.21, 0.5), (0.73, 1.0), (3.0, 5.0), (0.0, 1.0), (float("nan"), 1.0)]
 )
 def test_fitting_limits_are_round(extent: float, limit: float) -> None:
     """Limits asked for by the user are 1, 2 or 5 times a power of ten that holds the data."""
@@ -129,3 +130,12 @@ def test_a_viewer_that_came_late_does_not_pretend_that_the_scan_runs(make: Maker
     assert numbers["scan now"] == "201 of 201 frames, complete"
     assert scene.detector is None
     assert "went by before this viewer came" in scene.no_frames
+
+
+def test_without_a_wish_the_colours_hold_a_quarter_of_d(make: Maker) -> None:
+    """The limits come from the reflection alone: ±d/4 is a phase of ±90°, whatever the volume holds."""
+    for scale in (0.1, 10.0):
+        strong = make.volume(0, displacement_a=make.volume(0).displacement_a * scale)
+        view = compose(make.known([(strong, 1.0)]), Intent(), NOW_S).picture
+        assert view is not None
+        assert view.displacement_limit_a == pytest.approx(2 * np.pi / 2.7209 / 4, abs=0.05)

@@ -21,7 +21,7 @@ AXIS_PX = 30
 class SlicesPanel(QWidget):
     """Shows a `PictureView`; `on_fit_colours` is called when the user asks for colour limits that fit."""
 
-    def __init__(self, on_fit_colours: Callable[[], None], displacement_limit_a: float) -> None:
+    def __init__(self, on_fit_colours: Callable[[], None]) -> None:
         super().__init__()
         self._shown: PictureView | None = None
         self._framing: Framing | None = None
@@ -33,7 +33,7 @@ class SlicesPanel(QWidget):
         bar = plots.colour_bar(self._area, 0, width, self._density, "density", "Bragg density")
         bar.setLevels((0.0, 1.0))
         self._bar = plots.colour_bar(self._area, 1, width, self._displacement, "displacement", "displacement u (Å)")
-        self._bar.setLevels((-displacement_limit_a, displacement_limit_a))
+        self._bar.setLevels((-1.0, 1.0))
         self._note = plots.words(quiet=True)
         self._note.setText("no volume yet")
         fit = QPushButton("Fit colours")
@@ -56,7 +56,7 @@ class SlicesPanel(QWidget):
             self._show_slices(view)
         if before is None or before.displacement_limit_a != view.displacement_limit_a:
             self._bar.setLevels((-view.displacement_limit_a, view.displacement_limit_a))
-        self._note.setText(view.note or "u along Q; outside the support nothing is shown")
+        self._note.setText(view.note)
         self._shown = view
 
     def _show_slices(self, view: PictureView) -> None:
@@ -73,9 +73,8 @@ class SlicesPanel(QWidget):
             self._framing = view.framing
 
     def _frame(self, view: PictureView) -> None:
-        """Give all slices the same scale, large enough for the largest; kept until the crystal changes."""
-        edges = [cut.rectangle_nm for cut in view.picture.slices]
-        reach = ROOM * max(max(abs(e[0]), abs(e[0] + e[2]), abs(e[1]), abs(e[1] + e[3])) for e in edges)
+        """Give all slices the same scale, large enough for the whole crystal; kept until the crystal changes."""
+        reach = ROOM * view.framing.half_side_nm
         for item in self._plots:
             item.setRange(xRange=(-reach, reach), yRange=(-reach, reach), padding=0.0)
 

@@ -61,7 +61,7 @@ class LiveView(QObject):
         self._fresh_picture = True
         self._screen = Screen(viewer)
         self.status = StatusPanel()
-        self.slices = SlicesPanel(self.fit_colours, intent.displacement_limit_a)
+        self.slices = SlicesPanel(self.fit_colours)
         self.detector = DetectorPanel()
         self.rocking = RockingPanel()
         self.timeline = TimelinePanel()
