@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,18 +69,21 @@ class _Writing:
     compressions: dict[str, Compression] = field(default_factory=dict)
 
 
-def write(path: Path, finished: Finished, frames: Iterable[Received]) -> Path:
+def write(
+    path: Path, finished: Finished, frames: Iterable[Received], going_on: Callable[[], None] = lambda: None
+) -> Path:
     """Write and verify the archive: under a temporary name beside `path`, durable, read back, then renamed.
 
     `frames` are all frames of the scan in any order, read one at a time; of one that came twice, because it was
-    damaged at first, the last is kept. ArchiveError: what was read back differs.
+    damaged at first, the last is kept. `going_on` is called for every frame and may raise to give it up.
+    ArchiveError: what was read back differs.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.part")
     try:
-        chunks = _write(temporary, finished, frames)
+        chunks = _write(temporary, finished, frames, going_on)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        verify(temporary, chunks)
+        verify(temporary, chunks, going_on)
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
@@ -88,10 +91,11 @@ def write(path: Path, finished: Finished, frames: Iterable[Received]) -> Path:
     return path
 
 
-def verify(path: Path, chunks: Iterable[Chunk]) -> None:
+def verify(path: Path, chunks: Iterable[Chunk], going_on: Callable[[], None] = lambda: None) -> None:
     """Read every chunk back and compare its CRC32C with the one it had when it was received."""
     with h5py.File(path, "r") as file:
         for chunk in chunks:
+            going_on()
             _, found = file[chunk.dataset].id.read_direct_chunk((chunk.frame, 0, 0))
             if crc32c.crc32c(found) != chunk.crc32c:
                 raise ArchiveError(f"{path}: frame {chunk.frame} of {chunk.dataset} is not what was received")
@@ -107,12 +111,13 @@ def raw_stack_sha256(path: Path, dataset: str = FRAMES) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, finished: Finished, frames: Iterable[Received]) -> list[Chunk]:
+def _write(path: Path, finished: Finished, frames: Iterable[Received], going_on: Callable[[], None]) -> list[Chunk]:
     length = finished.curve.length
     received_s = np.full(length, np.nan)
     with h5py.File(path, "w") as file:
         writing = _Writing(file, finished)
         for frame, wall_ns in frames:
+            going_on()
             if frame.index in finished.curve.points:
                 received_s[frame.index] = wall_ns * 1e-9
                 _put(writing, frame)

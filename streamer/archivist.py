@@ -80,18 +80,20 @@ class Archivist:
         scan = job.finished.started.scan
         try:
             job.target.parent.mkdir(parents=True, exist_ok=True)
-            write(job.target, job.finished, self._frames(job))
+            write(job.target, job.finished, self._frames(job), lambda: self._going_on(job.target))
         except (ArchiveError, JournalError, DecodeError, OSError) as error:
             return Archived(scan, job.edition, job.target, f"{type(error).__name__}: {error}")
         return Archived(scan, job.edition, job.target)
+
+    def _going_on(self, target: Path) -> None:
+        if self._stopping.is_set():
+            raise ArchiveError(f"{target} was given up: the service closes")
 
     def _frames(self, job: Job) -> Iterator[Received]:
         """The frames of a scan, one at a time, from its journal."""
         journal = Journal.open(job.journal, read_only=True)
         try:
             for entry in journal.entries("frame"):
-                if self._stopping.is_set():
-                    raise ArchiveError(f"{job.target} was given up: the service closes")
                 frame = DIALECTS[job.dialect].read(entry.parts)
                 if isinstance(frame, Frame):
                     yield Received(frame, entry.at.wall_ns)

@@ -32,6 +32,7 @@ MAX_STARTLESS = 4
 REMEMBERED = 1000
 """Names of finished scans that are kept, so that their stragglers do not look like a new series."""
 ARCHIVE_AGAIN_S = 60.0
+MAX_NAME = 200
 
 
 class Policy(NamedTuple):
@@ -100,8 +101,8 @@ class Ingest:
     def tell(self, message: AnyMessage, at: At) -> tuple[bool, str]:
         """What a peer said, and the answer to it. JournalError: it could not be made durable."""
         if isinstance(message, HoldStarted):
-            if not message.hold or not message.crystal:
-                return False, "a hold needs a name and a crystal"
+            if not (0 < len(message.hold) <= MAX_NAME and 0 < len(message.crystal) <= MAX_NAME):
+                return False, f"a hold needs a name and a crystal, of at most {MAX_NAME} characters each"
             return True, self.holds.start(message, at)
         if isinstance(message, HoldEnded):
             return self.holds.end(message, at)

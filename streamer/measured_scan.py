@@ -65,7 +65,7 @@ class MeasuredScan:
         """When to try again to archive it, after that failed."""
         self._announced = False
         self._rules = rules
-        self._publish = publish
+        self._publish = publish if self.state.confirmed is None else _silently
         self._happened = happened
         self._begin(series, identity, now_s)
 
@@ -249,6 +249,15 @@ class MeasuredScan:
             self._happened(FrameRejected(source=self.open.identity.source, reason=error.reason, detail=str(error)))
 
     def _tell_damage(self) -> None:
+        scan = self.open.scan
         for damage in self.journal.damage:
-            detail = f"scan {self.open.scan}, record {damage.position}: {damage.why}"
+            detail = f"scan {scan}, record {damage.position}: {damage.why}"
             self._happened(JournalFault(kind="record", detail=detail))
+            self._happened(FrameRejected(source=self.open.identity.source, reason="crc", detail=detail))
+        if self.journal.damage:
+            text = f"scan {scan}: {len(self.journal.damage)} records of its journal are damaged and count as missing"
+            self._publish(Notice(level="error", text=text, scan=scan))
+
+
+def _silently(message: AnyMessage) -> None:
+    """A scan that was confirmed is published no more."""

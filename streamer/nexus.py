@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
+import crc32c
 import h5py
 import msgspec
 import numpy as np
@@ -22,8 +23,9 @@ FORMAT = "1.0"
 
 
 def named(text: str) -> str:
-    """A text as part of an HDF5 name that NeXus allows."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", text)[:60] or "_"
+    """A text as part of an HDF5 name that NeXus allows; different for different texts."""
+    allowed = re.sub(r"[^A-Za-z0-9_]", "_", text)[:60]
+    return allowed if allowed == text else f"{allowed}_{crc32c.crc32c(text.encode()):08x}"
 
 
 def describe(file: h5py.File, finished: Finished, received_s: NDArray[np.float64]) -> None:

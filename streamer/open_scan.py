@@ -146,7 +146,7 @@ class OpenScan:
         band = self._dialect.pixels(frame, self.channel, window.row0, window.row0 + window.rows)
         counts = cropped(band, window)
         point = Point(
-            angle_deg=self.angle_deg(frame.index) if frame.angle_deg is None else frame.angle_deg,
+            angle_deg=self._angle_of(frame),
             monitor=1.0 if frame.monitor is None else frame.monitor,
             total_counts=total_counts(counts, known),
         )
@@ -170,6 +170,11 @@ class OpenScan:
         else:
             return math.nan
         return start + index * step
+
+    def _angle_of(self, frame: Frame) -> float:
+        if frame.index in self._told_angles or frame.angle_deg is None:
+            return self.angle_deg(frame.index)
+        return frame.angle_deg
 
     def tell_angles(self, message: Angles) -> None:
         """Angles that became known otherwise, of frames that have come or will."""

@@ -136,6 +136,8 @@ class StreamerService:
             self._ingest.tick(now_s)
             for result in self._archivist.results():
                 self._ingest.archived(result, now_s)
+            if self._held is None:
+                self._well()
         except JournalError as error:
             self._fault(error)
 

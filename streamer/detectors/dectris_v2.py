@@ -27,6 +27,8 @@ from streamer.detectors.typed_array import packed as packed_array
 SELF_DESCRIBED = b"\xd9\xd9\xf7"
 DATE_TIME = 0
 COUNT_DTYPES = ("uint8", "uint16", "uint32")
+MAX_CHANNELS = 8
+MAX_NOTES_BYTES = 16384
 MAX_FRAMES = 100_000
 """Frames a series may have."""
 
@@ -82,13 +84,13 @@ def _series(fields: Fields) -> Scan:
 def _image(fields: Fields) -> Frame:
     index = fields.whole("image_id", 0, MAX_FRAMES - 1)
     data = fields.mapping("data")
-    if not data:
-        raise DecodeError("decode", f"image {index} has no channel in its data")
-    channels = {name: packed_array(value, f"image {index}, {name[:40]}") for name, value in data.items()}
+    if not 1 <= len(_names(list(data))) <= MAX_CHANNELS:
+        raise DecodeError("decode", f"image {index} has {len(data)} channels, wanted 1 to {MAX_CHANNELS}")
+    channels = {name: packed_array(value, f"image {index}, {name}") for name, value in data.items()}
     for name, packed in channels.items():
         if packed.dtype.name not in COUNT_DTYPES:
             raise DecodeError(
-                "decode", f"image {index}, {name[:40]}: {packed.dtype.name} pixels, wanted {', '.join(COUNT_DTYPES)}"
+                "decode", f"image {index}, {name}: {packed.dtype.name} pixels, wanted {', '.join(COUNT_DTYPES)}"
             )
     user = _ours(fields)
     return Frame(
@@ -159,8 +161,8 @@ def _distance_mm(value: Any) -> float | None:
 
 def _goniometer(axes: dict[str, Any]) -> dict[str, tuple[float, float]]:
     found = {}
-    for axis, content in axes.items():
-        part = Fields(f"goniometer axis {axis[:40]}", content if isinstance(content, dict) else {})
+    for axis, content in zip(_names(list(axes)), axes.values(), strict=True):
+        part = Fields(f"goniometer axis {axis}", content if isinstance(content, dict) else {})
         found[axis] = (part.number("start"), part.number("increment"))
     return found
 
@@ -183,9 +185,14 @@ def _ours(fields: Fields) -> Fields:
 def _notes(user: Fields) -> SenderNotes:
     known = {name: user.content[name] for name in SenderNotes.__struct_fields__ if name in user.content}
     try:
-        return msgspec.convert(known, SenderNotes)
+        notes = msgspec.convert(known, SenderNotes)
     except msgspec.ValidationError as error:
         raise DecodeError("decode", f"user_data of the start message: {error}") from error
+    spoken = msgspec.structs.replace(notes, angles_deg=())
+    size = len(msgspec.msgpack.encode(spoken))
+    if size > MAX_NOTES_BYTES:
+        raise DecodeError("size", f"user_data of the start message has {size} bytes, wanted at most {MAX_NOTES_BYTES}")
+    return notes
 
 
 def _channels(fields: Fields, user: Fields, shape: tuple[int, int]) -> dict[str, Channel]:
@@ -195,18 +202,19 @@ def _channels(fields: Fields, user: Fields, shape: tuple[int, int]) -> dict[str,
     flats = {} if applied else fields.optional("flatfield", fields.mapping) or {}
     listed = fields.optional("channels", lambda name: _names(fields.content[name])) or ()
     found = {}
-    for channel in dict.fromkeys((*listed, *masks, *flats)):
+    for channel in _names(list(dict.fromkeys((*listed, *masks, *flats))))[:MAX_CHANNELS]:
         flat = flats.get(channel, user.content.get("flat_field"))
         found[channel] = Channel(
-            mask=_beside(fields, masks.get(channel), shape, "<u4", f"pixel_mask of {channel[:40]}"),
-            flat_field=_beside(fields, flat, shape, "<f4", f"flatfield of {channel[:40]}"),
+            mask=_beside(fields, masks.get(channel), shape, "<u4", f"pixel_mask of {channel}"),
+            flat_field=_beside(fields, flat, shape, "<f4", f"flatfield of {channel}"),
         )
     return found
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > 16 or not all(isinstance(name, str) for name in value):
-        raise DecodeError("decode", "start: channels is not a list of at most 16 texts")
+    """Names of channels or axes: short, because they go into messages, logs and files."""
+    if not isinstance(value, list) or not all(isinstance(name, str) and len(name) <= 40 for name in value):
+        raise DecodeError("decode", "names of channels or axes are not all texts of at most 40 characters")
     return tuple(value)
 
 

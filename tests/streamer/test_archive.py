@@ -24,6 +24,7 @@ from streamer.archive import ArchiveError, Chunk, Received, raw_stack_sha256
 from streamer.detectors import dectris_v2
 from streamer.detectors.records import Frame, SeriesStarted
 from streamer.finished import Finished
+from streamer.nexus import named
 from streamer.open_scan import Identity, OpenScan, Rules, rocking_axis
 from streamer.rocking_curve import Waits
 from streamer.simulator.dectris_v2 import encode_image
@@ -149,7 +150,7 @@ def test_further_thresholds_have_their_own_dataset(series: Callable[..., Any], t
         images.append(b"\xd9\xd9\xf7" + cbor2.dumps(dict(content)))
     path = archive.write(tmp_path / "scan.h5", *measured(sent, [0, 1], images))
     with h5py.File(path) as file:
-        assert np.array_equal(file["entry/instrument/detector_threshold_2/data"][...], sent.counts)
+        assert np.array_equal(file[f"entry/instrument/detector_{named('threshold 2')}/data"][...], sent.counts)
 
 
 def test_a_scan_without_frames_has_an_archive_too(series: Callable[..., Any], tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class Rig:
     def bind(self, address: str) -> zmq.Socket[bytes]:
         push = self.context.socket(zmq.PUSH)
         push.setsockopt(zmq.LINGER, 0)
+        push.setsockopt(zmq.SNDHWM, 4)
         push.setsockopt(zmq.SNDTIMEO, int(1000 * WAIT_S))
         push.bind(address)
         return push
@@ -119,11 +120,10 @@ def test_a_detector_that_starts_anew_is_heard_again(rig: Callable[..., Rig]) -> 
 def test_a_full_queue_makes_the_detector_wait(rig: Callable[..., Rig]) -> None:
     """Nothing is dropped when the queue is full: the sender waits, the time is counted, and all arrives in order."""
     one = rig(queue=FrameQueue(2, 1 << 20))
-    one.detectors[0].setsockopt(zmq.SNDHWM, 1)
     one.receiver.start()
-    count = 3000
+    count = 2000  # times 20 kB: more than the operating system keeps for a connection
     sent = threading.Thread(
-        target=lambda: [one.detectors[0].send(b"%05d" % number + bytes(2000)) for number in range(count)]
+        target=lambda: [one.detectors[0].send(b"%05d" % number + bytes(20_000)) for number in range(count)]
     )
     sent.start()
     sent.join(0.5)

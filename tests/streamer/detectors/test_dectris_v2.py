@@ -170,6 +170,21 @@ def test_what_is_said_beside_a_start_and_unusable_is_remarked() -> None:
     ]
 
 
+def test_names_and_notes_are_too_short_to_burst_a_message() -> None:
+    """Endless names of a crystal, an axis or a channel are left out or refused: they would go into every message."""
+    long = "x" * 20_000
+    record = start(
+        changed(
+            MESSAGES[0], user_data={"bragglive": {"crystal": long}}, goniometer={long: {"start": 0, "increment": 1}}
+        )
+    )
+    assert (record.notes.crystal, record.goniometer) == (None, {})
+    assert max(len(remark) for remark in record.remarks) < 200
+    data = cbor2.loads(MESSAGES[1][3:])["data"]["threshold_1"]
+    with pytest.raises(DecodeError, match="texts of at most 40 characters"):
+        read(changed(MESSAGES[1], data={long: data}))
+
+
 def test_a_flat_field_that_was_applied_is_none_of_ours() -> None:
     """Where the detector has divided by its flat field already, it is not handed on to be applied again."""
     assert start(changed(MESSAGES[0], flatfield_enabled=True)).channels["threshold_1"].flat_field is None
