@@ -219,7 +219,7 @@ def test_several_thresholds_are_kept_apart() -> None:
         (changed(MESSAGES[2], series_unique_id=...), "decode", "'series_unique_id' is missing"),
         (changed(MESSAGES[2], series_unique_id="a\x00b"), "decode", "printable"),
         (changed(MESSAGES[1], image_id=-1), "decode", "'image_id' is -1"),
-        (changed(MESSAGES[1], data={}), "decode", "no channel"),
+        (changed(MESSAGES[1], data={}), "decode", "has 0 channels"),
         (changed(MESSAGES[1], data={"a": CBORTag(40, [[1, 1], CBORTag(81, bytes(4))])}), "decode", "float32 pixels"),
         (changed(MESSAGES[0], image_dtype="float32"), "decode", "announces float32"),
         (changed(MESSAGES[0], number_of_images=0), "decode", "'number_of_images' is 0"),
