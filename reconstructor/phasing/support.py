@@ -78,7 +78,7 @@ def shrunk(
     margin = reach(sigma_voxels)
     outer, inner = grown_box(box, 2 * margin, shape), grown_box(box, margin, shape)
     a, b, c = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-    soft = smooth(np.abs(obj[outer]), sigma_voxels, (a, b, c))
+    soft = smooth(np.abs(obj[outer]) * support[outer], sigma_voxels, (a, b, c))
     within = soft[support[inner].view(np.bool_)]
     level = float(np.sqrt(np.mean(np.square(within), dtype=np.float64))) if within.size else 0.0
     if not np.isfinite(level) or level <= 0:
