@@ -136,6 +136,8 @@ class StreamerService:
             self._ingest.tick(now_s)
             for result in self._archivist.results():
                 self._ingest.archived(result, now_s)
+                if not result.fault:
+                    self._telemetry.log.info("archive written", scan=result.scan, path=str(result.target))
             if self._held is None:
                 self._well()
         except JournalError as error:
