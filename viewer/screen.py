@@ -14,8 +14,8 @@ SURFACE = "crystal surface · u (Å)"
 AXES = ("z", "y", "x")
 VIEW_ANGLES_DEG = (0.0, -60.0, 20.0)
 SHOWN_ORDER = (2, 1, 0)
-FILLED = 1.1
-"""Of the canvas's shorter side, by the sphere around the crystal, which few of its corners reach."""
+FILLED = 0.92
+"""Of the canvas's shorter side, by the sphere around the crystal."""
 SHADING = "smooth"
 
 
@@ -35,6 +35,7 @@ class Screen:
         # the axes in napari's usual order only a mirrored view is lit from the front.
         viewer.scene.camera.orientation = ("away", "up", "right")
         viewer.canvas.overlays.scale_bar.font_size = 12
+        viewer.canvas.overlays.axes.box = False
         viewer.canvas.overlay_tiling.top_right = "vertical"
         text = viewer.canvas.overlays.text
         text.visible, text.position, text.font_size, text.color = True, "top_left", 10, "white"
@@ -48,6 +49,12 @@ class Screen:
             changed = True
         return changed
 
+    def rehearse(self, on: bool) -> None:
+        """Put a grain on the canvas (`on`) and take it away: the first volume need not wait for shaders to compile."""
+        layer = self._layer()
+        layer.visible = on
+        self._show_scales(on)
+
     def _show_caption(self, scene: Scene) -> bool:
         caption = (scene.canvas_text, scene.badge.colour)
         if caption == self._caption:
@@ -59,10 +66,11 @@ class Screen:
 
     def _show_picture(self, view: PictureView) -> None:
         surface = view.picture.surface
+        is_new = SURFACE not in self._viewer.layers
         layer = self._layer()
-        before = self._picture
-        if before is None or before.picture is not view.picture:
+        if is_new or self._picture is None or self._picture.picture is not view.picture:
             layer.visible = surface is not None
+            self._show_scales(surface is not None)
             if surface is not None:
                 layer.data = (surface.vertices_nm, surface.faces, surface.values)
             layer.metadata = _metadata(view)
@@ -81,6 +89,11 @@ class Screen:
         camera.center = (0.0, 0.0, 0.0)
         camera.zoom = FILLED * min(self._viewer.canvas.size) / (2 * max(framing.radius_nm, 1e-6))
 
+    def _show_scales(self, on: bool) -> None:
+        # Without a layer there is nothing that has a scale and axes.
+        self._viewer.canvas.overlays.scale_bar.visible = on
+        self._viewer.canvas.overlays.axes.visible = on
+
     def _layer(self) -> SurfaceLayer:
         """The surface layer; made at the first volume, and again if the user deleted it."""
         for layer in self._viewer.layers:
@@ -97,9 +110,6 @@ class Screen:
         )
         self._viewer.add_layer(layer)
         self._viewer.dims.order = SHOWN_ORDER
-        # Only now is there something that has a scale and axes.
-        self._viewer.canvas.overlays.scale_bar.visible = True
-        self._viewer.canvas.overlays.axes.visible = True
         layer.colorbar.visible = True
         layer.colorbar.font_size = 11
         layer.name_overlay.visible = True

@@ -102,8 +102,23 @@ def test_a_deleted_layer_comes_back(scene: Callable[..., Scene]) -> None:
     screen = Screen(viewer)
     screen.show(scene("provisional"))
     viewer.layers.clear()
-    screen.show(scene("refined"))
+    screen.show(scene("provisional", limit=0.2))
     assert [layer.name for layer in viewer.layers] == [SURFACE]
+    assert len(viewer.layers[SURFACE].data[0]) > 100
+
+
+def test_the_rehearsal_leaves_nothing_behind(scene: Callable[..., Scene]) -> None:
+    """After it nothing is visible but the text; the first volume brings surface, scale and axes."""
+    viewer = ViewerModel()
+    screen = Screen(viewer)
+    screen.rehearse(True)
+    screen.rehearse(False)
+    overlays = viewer.canvas.overlays
+    assert not viewer.layers[SURFACE].visible
+    assert (overlays.scale_bar.visible, overlays.axes.visible) == (False, False)
+    screen.show(scene("refined"))
+    assert viewer.layers[SURFACE].visible
+    assert (overlays.scale_bar.visible, overlays.axes.visible) == (True, True)
 
 
 def test_the_view_is_right_handed(scene: Callable[..., Scene]) -> None:

@@ -31,6 +31,7 @@ On a machine without a GPU every repaint of the window is costly, and the recons
 AGEING_MS = 1000
 """Ages, time left and staleness move on without news."""
 AMBIENT, DIFFUSE, SPECULAR = 0.45, 0.6, 0.08
+REHEARSAL_S = 0.2
 WINDOW_SIZE = (1600, 1000)
 LEFT_PX, RIGHT_PX, BOTTOM_PX = 310, 600, 130
 OURS = ("layer list", "layer controls")
@@ -59,7 +60,7 @@ class LiveView(QObject):
         self._drawn_s = float("-inf")
         self._paint_s = 0.0
         self._fresh_picture = True
-        self._screen = Screen(viewer)
+        self.screen = Screen(viewer)
         self.status = StatusPanel()
         self.slices = SlicesPanel(self.fit_colours)
         self.detector = DetectorPanel()
@@ -90,7 +91,7 @@ class LiveView(QObject):
         self._fresh_picture = False
         self._drawn_s = self._clock()
         scene = compose(self._state, self._intent, self._drawn_s)
-        if self._screen.show(scene):
+        if self.screen.show(scene):
             lighten(self.viewer)
         self.status.present(scene)
         self.slices.present(scene.picture)
@@ -117,9 +118,11 @@ class LiveView(QObject):
             self._state = news
 
     def _take_soon(self) -> None:
+        if not self._ageing.isActive():  # not begun, or over
+            return
         self._take()
         rest_s = SHORTEST_REDRAW_S if self._fresh_picture else max(SHORTEST_REDRAW_S, REST * self._paint_s)
-        wait_ms = max(0, round(1000 * (self._drawn_s + rest_s - self._clock())))
+        wait_ms = round(1000 * max(0.0, self._drawn_s + rest_s - self._clock()))
         if not self._soon.isActive() or self._soon.remainingTime() > wait_ms:
             self._soon.start(wait_ms)
 
@@ -133,7 +136,7 @@ class LiveWindow(QObject):
     def __init__(self, intent: Intent, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self.closed = False
-        self._screenshot_at_close: Path | None = None
+        self.screenshot_at_close: Path | None = None
         self.viewer = napari.Viewer(title="bragglive", ndisplay=3, show=False, show_welcome_screen=False)
         self.viewer.theme = "dark"
         self.live = LiveView(self.viewer, intent, clock)
@@ -144,10 +147,13 @@ class LiveWindow(QObject):
 
     def open(self, screenshot_at_close: Path | None = None) -> None:
         """Show the window and begin to draw; a user who closes it leaves `screenshot_at_close` behind."""
-        self._screenshot_at_close = screenshot_at_close
+        self.screenshot_at_close = screenshot_at_close
         self.viewer.window.show()
         self.viewer.window.resize(*WINDOW_SIZE)
         arrange(self.live)
+        self.live.screen.rehearse(True)
+        self.process(REHEARSAL_S)
+        self.live.screen.rehearse(False)
         self.live.start()
 
     def process(self, for_s: float) -> None:
@@ -187,8 +193,8 @@ class LiveWindow(QObject):
         if event is not None and event.type() == QEvent.Type.Close and not self.closed:
             self.closed = True
             self.live.stop()
-            if self._screenshot_at_close is not None:
-                self.screenshot(self._screenshot_at_close)
+            if self.screenshot_at_close is not None:
+                self.screenshot(self.screenshot_at_close)
             self._loop.quit()
         return super().eventFilter(watched, event)
 
