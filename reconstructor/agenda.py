@@ -24,6 +24,8 @@ GOOD_SHARE = 0.4
 """A cheaper offer is preferred to one that would have to be cut below this share."""
 SAFETY = 0.8
 """Better revisions are begun only if their estimate takes at most this share of the time left."""
+FIRST_VOLUME_RISK = 1.5
+"""A scan's first provisional volume is begun though its estimate is longer than the rest of the scan by this."""
 UNKNOWN_HOLD_S = 60.0
 """Time a refined volume may take when nobody said when the hold ends."""
 ATTEMPTS = 2
@@ -116,7 +118,9 @@ class Agenda:
             return True
         last = outlook.last_frame_expected_at
         overdue = now - outlook.last_frame_at > max(1.0, 3 * (outlook.frame_time_s or 0.0))
-        return last is None or overdue or now + estimate < last
+        # The first volume of a scan is worth the risk that the last frame overtakes it.
+        share = 1.0 if outlook.shown_frames else FIRST_VOLUME_RISK
+        return last is None or overdue or now + estimate / share < last
 
     def _provisional(self, outlook: Outlook) -> Start:
         runs = max(2, self.workers)

@@ -17,6 +17,7 @@ from reconstructor.phasing.recipe import Recipe
 from reconstructor.upright import Signature
 from reconstructor.window import Place, Triple
 from reconstructor.windows import Limits, Oversampling, guessed, oversampling, provisional_window, refined_windows
+from reconstructor.work import Made
 
 SMALLER_SIDES = (80, 64)
 MOST_UNEVEN_STEPS = 0.5
@@ -60,6 +61,8 @@ class FollowedScan:
     """Runs of the newest refined job, to be joined by more."""
     quality: Quality | None = None
     """Of the newest refined volume."""
+    shown: Made | None = None
+    """The newest provisional volume's."""
     signature: Signature | None = None
     """Of the newest volume (at first: of this crystal's last hold), whose hand the next ones keep."""
     matched: bool = False

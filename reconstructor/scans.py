@@ -19,8 +19,9 @@ from contract.stream import Received
 from reconstructor.archive import Archived
 from reconstructor.curve import Curve
 from reconstructor.followed import FollowedScan, HeldCell, Recipes
+from reconstructor.jobs import Job
 from reconstructor.phasing.problem import Start
-from reconstructor.window import Window3
+from reconstructor.work import Warm
 
 
 @dataclass(eq=False)
@@ -71,15 +72,24 @@ class Scans:
             return None
         return hold
 
-    def warm_start(self, scan: FollowedScan, window: Window3) -> Start | None:
-        """The crystal's last refined object, if it was phased on a window of this shape and binning."""
+    def warm_start(self, scan: FollowedScan, job: Job) -> Warm | None:
+        """What one run of a first refined job may begin from, on a window of the same shape and binning.
+
+        The provisional volume of the same frames and window; else the crystal's last refined object, in a window
+        recentred on its own peak (a ramp, never a translation).
+        """
+        if job.stage != "refined" or job.more:
+            return None
+        shown, window = scan.shown, job.offer.window
+        if shown is not None and (shown.task.job.frames, shown.task.job.offer.window) == (job.frames, window):
+            return Warm(Start(obj=shown.obj, support=shown.support), earlier_hold=False)
         crystal = scan.started.crystal
         before = None if crystal is None else self.last.get(crystal)
         if before is None or before.volume.scan == scan.started.scan:
             return None
         if (before.window.shape, before.window.binning) != (window.shape, window.binning):
             return None
-        return Start(obj=before.obj, support=before.support)
+        return Warm(Start(obj=before.obj, support=before.support), earlier_hold=True)
 
     def remember(self, record: Archived) -> None:
         """A volume was made: later ones keep its hand, and may start from it if it is refined."""

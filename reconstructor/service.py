@@ -151,8 +151,7 @@ class ReconstructorService:
             case Filed():
                 self._filed(event)
             case Rehearsed(shape, iteration_s):
-                if shape not in self._agenda.speed.iteration_s:
-                    self._learn(self._agenda.speed.learnt(shape, iteration_s, None))
+                self._learn(self._agenda.speed.prepared(shape, iteration_s))
             case Broken(fault):
                 raise fault
 
@@ -171,6 +170,8 @@ class ReconstructorService:
             if not better:
                 return
             scan.quality = done.made.quality
+        else:
+            scan.shown = done.made
         scan.revision += 1
         path = archive.path_for(self._settings.folder, job.scan, scan.revision, job.stage)
         occasion = Occasion(
@@ -270,7 +271,7 @@ class ReconstructorService:
             like=scan.signature,
             matched=scan.matched,
             earlier=scan.members if job.more else (),
-            warm=self._scans.warm_start(scan, job.offer.window) if job.stage == "refined" and not job.more else None,
+            warm=self._scans.warm_start(scan, job),
         )
         self._flying = Flying(plan, now)
         self._runner.begin(task, self._agenda.speed.iteration(job.offer.window.shape))

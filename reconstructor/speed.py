@@ -25,6 +25,8 @@ class Speed:
     """Seconds an iteration at full size, with all workers busy, by the window's shape."""
     around_s: dict[Triple, float] = field(default_factory=dict)
     """Seconds of a job that are no iterations (cutting, choosing, interpolating), by shape."""
+    rehearsed: frozenset[Triple] = frozenset()
+    """Shapes whose speed is only that of a rehearsal: the first job's takes its place."""
 
     def iteration(self, shape: Triple) -> float:
         """Seconds an iteration on a window of this shape takes."""
@@ -48,8 +50,18 @@ class Speed:
         return rounds * self.run(recipe, shape) + self.around(shape)
 
     def learnt(self, shape: Triple, iteration_s: float | None, around_s: float | None) -> Speed:
-        """With one more measurement; None leaves that part as it was."""
-        return Speed(_with(self.iteration_s, shape, iteration_s), _with(self.around_s, shape, around_s))
+        """With what a job took; None leaves that part as it was."""
+        known = self.iteration_s
+        if iteration_s is not None and shape in self.rehearsed:
+            known = {other: value for other, value in known.items() if other != shape}
+        rehearsed = self.rehearsed if iteration_s is None else self.rehearsed - {shape}
+        return Speed(_with(known, shape, iteration_s), _with(self.around_s, shape, around_s), rehearsed)
+
+    def prepared(self, shape: Triple, iteration_s: float) -> Speed:
+        """With what a rehearsal took, unless a job has told better."""
+        if shape in self.iteration_s:
+            return self
+        return Speed(_with(self.iteration_s, shape, iteration_s), self.around_s, self.rehearsed | {shape})
 
 
 def _with(known: dict[Triple, float], shape: Triple, value: float | None) -> dict[Triple, float]:

@@ -116,8 +116,8 @@ def guessed(sizes: Triple) -> Oversampling:
 
 
 def _allowed(sizes: Triple, sampled: Oversampling) -> Triple:
-    """Bins that oversampling allows and that leave at least 32 voxels on the axis."""
-    a, b, c = (max(1, min(sampled.binning(axis), size // 32)) for axis, size in enumerate(sizes))
+    """Bins that oversampling allows and that leave at least 64 voxels on the axis."""
+    a, b, c = (max(1, min(sampled.binning(axis), size // LEAST_SIDE)) for axis, size in enumerate(sizes))
     return a, b, c
 
 

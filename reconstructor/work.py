@@ -31,6 +31,14 @@ UNEVEN_STEPS = 0.1
 """Deviation from even angles, in steps, from which on it is stated."""
 
 
+class Warm(NamedTuple):
+    """Something one run of a job may begin from."""
+
+    start: Start
+    earlier_hold: bool
+    """Whether it is of the crystal's last hold, not of this scan."""
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """A job and all it needs."""
@@ -46,8 +54,8 @@ class Task:
     """Whether that volume was of an earlier hold."""
     earlier: tuple[Member, ...] = ()
     """Runs of an earlier job that these join."""
-    warm: Start | None = None
-    """One run more begins here."""
+    warm: Warm | None = None
+    """One of the runs begins here; the others stay cold."""
 
 
 class Beginning(NamedTuple):
@@ -87,8 +95,10 @@ def prepared(task: Task, free: NDArray[np.bool_]) -> Prepared:
 
 def beginnings(task: Task) -> list[Beginning]:
     """How each run of the task begins: cold with a seed of its own, and one warm where there is something to go on."""
-    cold = [Beginning(task.job.first_seed + k, None) for k in range(task.job.runs)]
-    return cold if task.warm is None else [*cold, Beginning(task.job.first_seed + task.job.runs, task.warm)]
+    starts: list[Start | None] = [None] * task.job.runs
+    if task.warm is not None and len(starts) > 1:
+        starts[0] = task.warm.start
+    return [Beginning(task.job.first_seed + k, start) for k, start in enumerate(starts)]
 
 
 def whole(estimate: Estimate, problem: Problem) -> Estimate:
@@ -125,7 +135,7 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member]) -> Made:
         reciprocal_inv_nm=reciprocal,
         steps_nm=steps_nm,
         quality=picked.quality,
-        start="warm" if members[choice.best].warm else "cold",
+        start="warm" if members[choice.best].warm and task.warm is not None and task.warm.earlier_hold else "cold",
         members=kept,
         seeds=tuple(member.seed for member in members),
         iterations=task.job.offer.recipe.iterations,

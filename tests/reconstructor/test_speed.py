@@ -34,3 +34,13 @@ def test_a_job_takes_its_rounds() -> None:
     assert speed.job(recipe, SMALL, runs=2, workers=2) == pytest.approx(2.0)
     assert speed.job(recipe, SMALL, runs=3, workers=2) == pytest.approx(3.0)
     assert speed.job(parse("Crop(0.5) * HIO**80 | ER**20"), SMALL, runs=1, workers=1) == pytest.approx(1.3)
+
+
+def test_a_rehearsal_counts_until_a_job_tells_better() -> None:
+    """A rehearsal's speed is used at first, replaced by the first job's, and never replaces a job's."""
+    speed = Speed().prepared(SMALL, 0.02)
+    assert speed.iteration(SMALL) == 0.02
+    told = speed.learnt(SMALL, 0.002, None)
+    assert told.iteration(SMALL) == 0.002
+    assert told.prepared(SMALL, 0.02).iteration(SMALL) == 0.002
+    assert told.learnt(SMALL, 0.004, None).iteration(SMALL) == pytest.approx(0.003)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,13 @@ def task(played: Callable[..., Any]) -> work.Task:
 
 
 def test_runs_begin_with_seeds_of_their_own_and_one_warm(task: work.Task) -> None:
-    """Seeds follow each other; the warm run is one more, not one of the cold ones."""
-    assert [b.seed for b in work.beginnings(task)] == [3, 4]
-    warm = work.Task(**{**vars(task), "warm": Start(obj=np.ones((48, 48, 48), np.complex64))})
-    assert [(b.seed, b.start is not None) for b in work.beginnings(warm)] == [(3, False), (4, False), (5, True)]
+    """Seeds follow each other; one run of several may begin warm, a single one stays cold."""
+    assert list(work.beginnings(task)) == [(3, None), (4, None)]
+    start = work.Warm(Start(obj=np.ones((48, 48, 48), np.complex64)), earlier_hold=True)
+    warm = work.Task(**{**vars(task), "warm": start})
+    assert [(b.seed, b.start is not None) for b in work.beginnings(warm)] == [(3, True), (4, False)]
+    single = work.Task(**{**vars(warm), "job": replace(task.job, runs=1)})
+    assert work.beginnings(single) == [(3, None)]
 
 
 def test_a_run_cut_short_at_low_resolution_is_made_whole(task: work.Task) -> None:
