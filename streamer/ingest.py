@@ -15,7 +15,7 @@ import crc32c
 
 from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted, Notice, Scan
 from contract.stream import Publisher, scan_prefix
-from contract.telemetry import CurveOpened, FrameRejected, Happened, WorkFailed
+from contract.telemetry import CurveOpened, FrameRejected, Happened, JournalAppended, WorkFailed
 from streamer.archivist import Archived, Job
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import DIALECTS
@@ -172,10 +172,11 @@ class Ingest:
             return
         journal, identity = self._journaled(series, message)
         try:
-            journal.append("start", None, message.parts, message.at)
+            took_s = journal.append("start", None, message.parts, message.at)
         except JournalError:
             journal.delete()
             raise
+        self._happened(JournalAppended(fsync_s=took_s))
         self._announce(self.opened(series, identity, journal, now_s), series)
 
     def _frame(self, frame: Frame, message: Message, now_s: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from contract.codec import decode, encode
-from contract.messages import Angles, AnyMessage, Notice
+from contract.messages import Angles, AnyMessage, Notice, ScanEnded
 from contract.telemetry import (
     CurveClosed,
     CurveOpened,
@@ -237,7 +237,11 @@ class MeasuredScan:
         self.open.settle()
         self.announce()
         self.publish_block(now_s, now=True)
-        self._publish(self.open.ended(closing, self.state.archive))
+        ended = self.open.ended(closing, self.state.archive)
+        self._publish(ended)
+        if ended.status != "complete":
+            # Without its scan, so that it is for those present only: late frames may make it untrue.
+            self._publish(Notice(level="warning", text=_shortfall(ended)))
 
     def _again(self, entry: Entry, now_s: float) -> None:
         """A frame from the journal; one that was refused when it came is refused again."""
@@ -257,6 +261,13 @@ class MeasuredScan:
         if self.journal.damage:
             text = f"scan {scan}: {len(self.journal.damage)} records of its journal are damaged and count as missing"
             self._publish(Notice(level="error", text=text, scan=scan))
+
+
+def _shortfall(ended: ScanEnded) -> str:
+    """What came of a scan that is not complete, in one sentence."""
+    listed = ", ".join(str(index) for index in ended.missing[:10]) + (", …" if len(ended.missing) > 10 else "")
+    missing = f"{len(ended.missing)} of {ended.frames_expected} frames are missing" + (f" ({listed})" if listed else "")
+    return f"scan {ended.scan} is {ended.status}, {ended.reason}: {missing}"
 
 
 def _silently(message: AnyMessage) -> None:

@@ -25,7 +25,7 @@ FORMAT = "1.0"
 def named(text: str) -> str:
     """A text as part of an HDF5 name that NeXus allows; different for different texts."""
     allowed = re.sub(r"[^A-Za-z0-9_]", "_", text)[:60]
-    return allowed if allowed == text else f"{allowed}_{crc32c.crc32c(text.encode()):08x}"
+    return allowed if text and allowed == text else f"{allowed}_{crc32c.crc32c(text.encode()):08x}"
 
 
 def describe(file: h5py.File, finished: Finished, received_s: NDArray[np.float64]) -> None:

@@ -45,8 +45,12 @@ def test_missing_frames_leave_the_scan_incomplete_and_listed(
     one.wait(1.9)
     assert one.received().of(ScanEnded) == []
     one.wait(0.2)
-    ended = one.received().of(ScanEnded)[0]
+    messages = one.received()
+    ended = messages.of(ScanEnded)[0]
     assert (ended.status, ended.missing, ended.frames_received) == ("incomplete", (3, 6, 7), 6)
+    assert messages.of(Notice)[0].text == (
+        "scan series-A is incomplete, the end marker came before all frames did: 3 of 9 frames are missing (3, 6, 7)"
+    )
     one.archived()
     with h5py.File(ended.archive) as file:
         assert file["entry/bragglive/missing"][...].tolist() == [3, 6, 7]

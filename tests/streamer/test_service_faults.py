@@ -1,0 +1,134 @@
+"""The streamer's loop when the disk fails: frames wait, the fault is loud, nothing is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from contract.messages import Confirmed, Notice, Scan, ScanEnded
+from contract.stream import Addresses, open_subscriber
+from contract.telemetry import Telemetry
+from streamer.journal import Journal, JournalError
+from streamer.service import StreamerService
+from streamer.settings import StreamerSettings
+
+WAIT_S = 30.0
+
+
+class Loop:
+    """A service in this process, stepped by the test, with a detector and a subscriber on real sockets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.detector = self.context.socket(zmq.PUSH)
+        self.detector.bind(f"ipc://{folder}/detector")
+        settings = StreamerSettings(
+            detectors=(f"ipc://{folder}/detector",),
+            folder=folder,
+            live="tcp://127.0.0.1:0",
+            control="tcp://127.0.0.1:0",
+        )
+        self.telemetry = Telemetry("streamer")
+        self.service = StreamerService(settings, self.telemetry)
+        self.service.open()
+        self.subscriber = open_subscriber(Addresses(**self.service.addresses()))
+        self.heard: list[Any] = []
+
+    def step_until(self, test: Callable[[], bool]) -> None:
+        end_s = time.monotonic() + WAIT_S
+        while not test():
+            assert time.monotonic() < end_s, self.heard
+            self.service.step(0.02)
+            self.heard += [received.message for received in self.subscriber.receive(0.0)]
+
+    def notices(self) -> list[str]:
+        return [message.text for message in self.heard if isinstance(message, Notice)]
+
+    def close(self) -> None:
+        self.service.close()
+        self.subscriber.close()
+        self.context.destroy(0)
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Loop]:
+    one = Loop(tmp_path)
+    yield one
+    one.close()
+
+
+def full(*arguments: object) -> float:
+    raise JournalError("database or disk is full")
+
+
+def test_while_the_disk_is_full_frames_wait_and_none_is_lost(
+    loop: Loop, series: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service is not ready, says so once on the stream, and completes the scan when there is room again."""
+    sent = series()
+    for message in [sent.start, *sent.images[:3]]:
+        loop.detector.send(message)
+    loop.step_until(lambda: loop.telemetry.value("journal_appends_total") == 4)
+    assert loop.service.ready()
+    with monkeypatch.context() as broken:
+        broken.setattr(Journal, "append", full)
+        for message in sent.images[3:]:
+            loop.detector.send(message)
+        loop.step_until(lambda: (loop.telemetry.value("journal_errors_total", kind="write") or 0) >= 3)
+        assert not loop.service.ready()
+        loop.step_until(lambda: bool(loop.notices()))
+    loop.step_until(lambda: any(isinstance(message, ScanEnded) for message in loop.heard))
+    assert loop.service.ready()
+    assert [message.status for message in loop.heard if isinstance(message, ScanEnded)] == ["complete"]
+    assert loop.notices() == [
+        "the journal cannot be written, frames wait: database or disk is full",
+        "the journal can be written again",
+    ]
+
+
+def test_closing_brings_what_was_received_to_the_journal(loop: Loop, series: Callable[..., Any]) -> None:
+    """Messages that wait in the queue when the service is told to stop are accepted before it ends."""
+    sent = series()
+    loop.step_until(loop.service.ready)
+    for message in sent.messages:
+        loop.detector.send(message)
+    queue = loop.service._queue
+    end_s = time.monotonic() + WAIT_S
+    while len(queue) < len(sent.messages):
+        assert time.monotonic() < end_s
+    path = loop.service._journals.path(sent.name)
+    assert not path.exists()
+    loop.service.close()
+    journal = Journal.open(path)
+    assert [entry.frame for entry in journal.entries("frame")] == list(range(9))
+    journal.close()
+    loop.service = StreamerService(loop.service.settings, loop.telemetry)
+    loop.service.open()
+
+
+def test_what_cannot_be_made_durable_is_answered_with_no(
+    loop: Loop, series: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer that says something while the disk is full is told that it was not taken."""
+    loop.step_until(loop.service.ready)
+    for message in series().messages:
+        loop.detector.send(message)
+    loop.step_until(lambda: any(isinstance(message, ScanEnded) for message in loop.heard))
+    answers: list[tuple[bool, str]] = []
+
+    class Asked:
+        message = Confirmed(scan=Scan("series-A"), revision=1)
+
+        @staticmethod
+        def answer(ok: bool, text: str) -> None:
+            answers.append((ok, text))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Journal, "set", full)
+        loop.service._answer(Asked)  # type: ignore[arg-type]
+    assert answers == [(False, "it could not be made durable: database or disk is full")]
