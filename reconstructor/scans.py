@@ -9,6 +9,7 @@ from contract.messages import (
     AnyMessage,
     Crystal,
     FrameBlock,
+    Hold,
     HoldEnded,
     HoldStarted,
     Scan,
@@ -24,6 +25,9 @@ from reconstructor.phasing.problem import Start
 from reconstructor.work import Warm
 
 
+HOLDS_KEPT = 50
+
+
 @dataclass(eq=False)
 class Scans:
     """What is known of every scan, hold and crystal."""
@@ -33,8 +37,8 @@ class Scans:
     """Scans held in memory."""
     scans: dict[Scan, FollowedScan] = field(default_factory=dict)
     """In the order they began."""
-    holds: dict[Crystal, HeldCell] = field(default_factory=dict)
-    """The newest of each crystal."""
+    holds: dict[Hold, HeldCell] = field(default_factory=dict)
+    """The newest `HOLDS_KEPT`, in the order they were first heard of."""
     last: dict[Crystal, Archived] = field(default_factory=dict)
     """The newest refined volume of each crystal."""
 
@@ -66,11 +70,10 @@ class Scans:
 
     def hold_of(self, scan: FollowedScan) -> HeldCell | None:
         """The hold a scan belongs to, as far as it is known."""
+        if scan.started.hold is not None:
+            return self.holds.get(scan.started.hold)
         crystal = scan.started.crystal
-        hold = None if crystal is None else self.holds.get(crystal)
-        if hold is None or (scan.started.hold is not None and hold.said.hold != scan.started.hold):
-            return None
-        return hold
+        return next((hold for hold in reversed(self.holds.values()) if hold.said.crystal == crystal), None)
 
     def warm_start(self, scan: FollowedScan, job: Job) -> Warm | None:
         """What one run of a first refined job may begin from, on a window of the same shape and binning.
@@ -113,15 +116,17 @@ class Scans:
         return unfinished
 
     def _hold(self, message: HoldStarted | HoldEnded, then: float) -> None:
-        known = self.holds.get(message.crystal)
+        known = self.holds.get(message.hold)
         if isinstance(message, HoldStarted):
             planned = message.planned_s
             ends = None if planned is None else then + planned - message.elapsed_s
-            if known is None or known.said.hold != message.hold or known.said != message:
-                self.holds[message.crystal] = HeldCell(message, ends)
-        elif known is not None and known.said.hold == message.hold:
+            if known is None or known.said != message:
+                self.holds[message.hold] = HeldCell(message, ends)
+        elif known is not None:
             ended = then if known.ends_at is None else min(then, known.ends_at)
-            self.holds[message.crystal] = HeldCell(known.said, ended)
+            self.holds[message.hold] = HeldCell(known.said, ended)
+        while len(self.holds) > HOLDS_KEPT:
+            del self.holds[next(iter(self.holds))]
 
     def _start(self, started: ScanStarted, then: float) -> FollowedScan | None:
         known = self.scans.get(started.scan)

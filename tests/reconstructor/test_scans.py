@@ -50,12 +50,17 @@ def test_the_end_of_a_hold_is_reckoned_from_its_start(scans: Scans, played: Call
 
 
 def test_another_hold_or_crystal_is_not_this_scans(scans: Scans, played: Callable[..., Any]) -> None:
-    """A scan's hold is the one it names, of its own crystal."""
-    scan = scans.take(told(played().started), 0.0)
-    scans.take(told(hold(crystal=Crystal("V"))), 0.0)
-    scans.take(told(hold(hold=Hold("IV-4.0"))), 0.0)
-    assert scan is not None
-    assert scans.hold_of(scan) is None
+    """A scan's hold is the one it names, also after the next began; if it names none, its crystal's newest."""
+    named, nameless = (scans.take(told(played(n, hold=h).started), 0.0) for n, h in (("a", "IV-4.1"), ("b", None)))
+    assert named is not None
+    assert nameless is not None
+    scans.take(told(hold(hold=Hold("V-4.1"), crystal=Crystal("V"))), 0.0)
+    assert scans.hold_of(named) is None
+    assert scans.hold_of(nameless) is None
+    for name, volts in (("IV-4.1", 4.1), ("IV-4.0", 4.0)):
+        scans.take(told(hold(hold=Hold(name), voltage_v=volts)), 0.0)
+    holds = [scans.hold_of(scan) for scan in (named, nameless)]
+    assert [found.said.voltage_v if found else None for found in holds] == [4.1, 4.0]
 
 
 def test_times_of_frames_are_those_of_the_streamer(scans: Scans, played: Callable[..., Any]) -> None:
