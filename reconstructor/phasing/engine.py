@@ -9,7 +9,17 @@ import numpy as np
 
 from reconstructor.phasing import quality, resolution, sizes
 from reconstructor.phasing.kernel import Kernel, Snapshot, Sums
-from reconstructor.phasing.problem import Complex, Estimate, Mask, PhasingError, Problem, Real, Start, amplitude
+from reconstructor.phasing.problem import (
+    Complex,
+    Estimate,
+    Mask,
+    PhasingError,
+    Problem,
+    Real,
+    Start,
+    amplitude,
+    free_llk,
+)
 from reconstructor.phasing.recipe import Range, Recipe, Stage
 from reconstructor.phasing.schedule import Chunk, chunks
 from reconstructor.phasing.support import from_autocorrelation, grown, halved
@@ -28,37 +38,58 @@ def run(
     at any yield. Raises PhasingError when there is nothing to phase, the support vanishes, or a value is not finite.
     """
     sizes.check(problem.shape)
-    rng = np.random.default_rng(seed)
-    autocorrelation, thresholds = _drawn(recipe, rng)
-    state: tuple[Complex, Mask] | None = None
-    done = 0
-    for number, stage in enumerate(recipe.stages):
+    rng, start = np.random.default_rng(seed), start or Start()
+    stages = _stages(recipe, start)
+    total = sum(stage.iterations * stage.tries for _, stage in stages)
+    best, done = _Attempt(), 0
+    for number, stage in stages:
         part = resolution.cropped(problem, stage.crop)
         data = amplitude(part)
         kernel.load(data)
-        if state is None:
-            state = _beginning(recipe, part, data, start or Start(), autocorrelation, rng)
-        else:
-            state = _carried(*state, part)
-        kernel.put(*state)
-        walk = _Walk(kernel, stage, number, thresholds[number], float(np.sum(np.square(data), where=data > 0)))
-        for chunk in chunks(stage, every):
-            walk.do(chunk)
-            done += chunk.iterations
-            if chunk.report:
-                estimate = walk.estimate(chunk, done, recipe.iterations)
-                if chunk.end:
-                    estimate = finished(estimate, part)
-                    state = estimate.obj, estimate.support
+        carried, best = best, _Attempt()
+        for attempt in range(stage.tries):
+            share = carried.share if carried.estimate else float(rng.random())
+            if carried.estimate:
+                kernel.put(*_carried(carried.estimate, part))
+            else:
+                kernel.put(*_beginning(recipe, part, data, start, rng))
+            walk = _Walk(
+                kernel, stage, number, _threshold(stage, share), float(np.sum(np.square(data), where=data > 0))
+            )
+            for estimate in walk.estimates(every, done, total, part):
+                if estimate.misfit:
+                    best = best.better(estimate, share)
+                    estimate = (best.estimate or estimate) if attempt == stage.tries - 1 else estimate
                 yield estimate
+            done += stage.iterations
 
 
-def _drawn(recipe: Recipe, rng: np.random.Generator) -> tuple[float, list[float]]:
-    """What a run draws before it begins: always the same number of draws, so that stages do not change seeds."""
-    autocorrelation = _from(recipe.beginning.autocorrelation, rng.random())
-    share = rng.random()
-    thresholds = [_from(s.shrinkwrap.threshold, share) if s.shrinkwrap else 0.0 for s in recipe.stages]
-    return autocorrelation, thresholds
+def _stages(recipe: Recipe, start: Start) -> list[tuple[int, Stage]]:
+    """The stages of a run and their places: a given object needs no low resolution, and no more than one try."""
+    stages = list(enumerate(recipe.stages))
+    if start.obj is None:
+        return stages
+    full = next((number for number, stage in stages if stage.crop == 1), len(stages) - 1)
+    return [(number, replace(stage, tries=1)) for number, stage in stages[full:]]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """The best end of a stage so far."""
+
+    estimate: Estimate | None = None
+    share: float = 0.0
+    """What was drawn for it: where in their ranges its thresholds lie."""
+
+    def better(self, estimate: Estimate, share: float) -> _Attempt:
+        if self.estimate is None or free_llk(estimate) < free_llk(self.estimate):
+            return _Attempt(estimate, share)
+        # the same object as before, at today's iteration
+        return _Attempt(replace(self.estimate, iteration=estimate.iteration), self.share)
+
+
+def _threshold(stage: Stage, share: float) -> float:
+    return _from(stage.shrinkwrap.threshold, share) if stage.shrinkwrap else 0.0
 
 
 def _from(span: Range, share: float) -> float:
@@ -66,12 +97,12 @@ def _from(span: Range, share: float) -> float:
 
 
 def _beginning(
-    recipe: Recipe, problem: Problem, data: Real, start: Start, threshold: float, rng: np.random.Generator
+    recipe: Recipe, problem: Problem, data: Real, start: Start, rng: np.random.Generator
 ) -> tuple[Complex, Mask]:
     """The object and support a run starts from, with the energy of the data."""
     given = start.support if start.support is not None else None if start.obj is None else start.obj != 0
     if given is None:
-        support = from_autocorrelation(data, threshold)
+        support = from_autocorrelation(data, _from(recipe.beginning.autocorrelation, float(rng.random())))
     else:
         support = grown(resolution.resampled_support(given, problem.shape), recipe.beginning.grow_voxels)
     if start.obj is not None:
@@ -87,10 +118,10 @@ def _beginning(
     return obj * np.float32(np.sqrt(energy / float(np.vdot(obj, obj).real))), support
 
 
-def _carried(obj: Complex, support: Mask, problem: Problem) -> tuple[Complex, Mask]:
+def _carried(estimate: Estimate, problem: Problem) -> tuple[Complex, Mask]:
     """Object and support on the voxels of the next stage."""
-    fine = resolution.resampled_support(support, problem.shape)
-    return resolution.resampled(obj, problem.shape), grown(fine, 1) if fine.shape != support.shape else fine
+    fine = resolution.resampled_support(estimate.support, problem.shape)
+    return resolution.resampled(estimate.obj, problem.shape), grown(fine, 1) if fine.shape != estimate.shape else fine
 
 
 @dataclass
@@ -106,6 +137,15 @@ class _Walk:
     sums: Sums = NOTHING
     whole: Mask | None = None
     """The support while half of it is in use."""
+
+    def estimates(self, every: int, done: int, total: int, problem: Problem) -> Iterator[Estimate]:
+        """Go through the stage after `done` iterations of `total`; the last estimate is finished."""
+        for chunk in chunks(self.stage, every):
+            self.do(chunk)
+            done += chunk.iterations
+            if chunk.report:
+                estimate = self.estimate(chunk, done, total)
+                yield finished(estimate, problem) if chunk.end else estimate
 
     def do(self, chunk: Chunk) -> None:
         if chunk.halve:

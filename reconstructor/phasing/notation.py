@@ -7,13 +7,14 @@
     setting  = "Sup"  "(" [every=20] [threshold=0.15..0.4] [sigma=2..0.5] [fraction=0.0001..0.7] ")"
              | "Twin" "(" [at=0.25] [iterations=10] ")"
              | "Crop" "(" share ")"
+             | "Tries" "(" number ")"
              | "Start" "(" [autocorrelation=0.05..0.11] [grow=2] ")"
              | "Runs" "(" [cold=20] [warm=1] [least=3] ")"
 
-Arguments are separated by commas; a range may be one number (both ends). `Sup`, `Twin` and `Crop` hold for the
+Arguments are separated by commas; a range may be one number (both ends). `Sup`, `Twin`, `Crop` and `Tries` hold for the
 stage they stand in, wherever they stand; `Start` and `Runs` for the recipe. Example:
 
-    Crop(0.5) * Sup(threshold=0.2..0.3) * HIO**300 * RAAR**300 | Sup() * RAAR(0.9)**60 * ER**40
+    Crop(0.5) * Tries(4) * Sup(threshold=0.1..0.2) * HIO**300 * RAAR**300 | Sup() * RAAR(0.9)**60 * ER**40
 """
 
 from __future__ import annotations
@@ -230,6 +231,9 @@ _SETTINGS = {
     "Crop": _Setting(
         "crop", {"share": ("share", "number")}, lambda share=1.0: Stage((Step("ER", 1),), crop=share).crop
     ),
+    "Tries": _Setting(
+        "tries", {"number": ("number", "whole")}, lambda number=1: Stage((Step("ER", 1),), tries=number).tries
+    ),
     "Start": _Setting(
         "beginning",
         {"autocorrelation": ("autocorrelation", "range"), "grow": ("grow_voxels", "whole")},
@@ -253,6 +257,7 @@ def sha256(recipe: Recipe) -> str:
 
 def _stage(stage: Stage) -> str:
     items = [f"Crop({stage.crop!r})"] if stage.crop != 1 else []
+    items += [f"Tries({stage.tries})"] if stage.tries != 1 else []
     items += [_setting("Sup", stage.shrinkwrap)] if stage.shrinkwrap else []
     items += [_setting("Twin", stage.twin)] if stage.twin else []
     items += [f"{step.algorithm}({step.beta!r})**{step.iterations}" for step in stage.steps]

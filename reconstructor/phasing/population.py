@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconstructor.phasing.alignment import aligned
-from reconstructor.phasing.problem import Complex, Estimate, PhasingError
+from reconstructor.phasing.problem import Complex, Estimate, PhasingError, free_llk
 
 MOST_ENERGY_OUTSIDE = 0.10
 """Runs with more of their energy outside the support are rejected."""
@@ -26,12 +26,8 @@ class Member:
 
     @property
     def free_llk(self) -> float:
-        """What members are ranked by; where no voxel is free the LLK of the known ones, else infinite."""
-        misfit = self.estimate.misfit
-        for value in (misfit.free_llk, misfit.llk) if misfit else ():
-            if value is not None:
-                return value
-        return float("inf")
+        """What members are ranked by."""
+        return free_llk(self.estimate)
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,15 @@ class Estimate:
         return tuple(slice(c, c + n) for c, n in zip(self.corner, self.block.shape, strict=True))
 
 
+def free_llk(estimate: Estimate) -> float:
+    """What estimates are ranked by: free LLK; where no voxel is free the LLK of the known ones, else infinite."""
+    misfit = estimate.misfit
+    for value in (misfit.free_llk, misfit.llk) if misfit else ():
+        if value is not None:
+            return value
+    return float("inf")
+
+
 def amplitude(problem: Problem) -> Real:
     """√(counts / response − background) of the model where known, −1 where not; natural order.
 

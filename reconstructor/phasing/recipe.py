@@ -72,15 +72,19 @@ class Stage:
     shrinkwrap: Shrinkwrap | None = None
     twin: TwinRemoval | None = None
     crop: float = 1.0
-    """Central share of the window used, along each axis: 0.5 is half the resolution, about ten times the speed."""
+    """Central share of the window used, along each axis: 0.5 is half the resolution, about ten times the speed.
+    A start that has an object enters at the first stage of full resolution."""
+    tries: int = 1
+    """Only in the first stage: so many random objects are tried, the best by free LLK goes on."""
 
     def __post_init__(self) -> None:
         _want(bool(self.steps), "a stage without steps", "at least one, such as ER**20")
         _want(0 < self.crop <= 1, f"crop {self.crop}", "0 < crop ≤ 1")
+        _want(self.tries >= 1, f"{self.tries} tries", "at least 1")
 
     @property
     def iterations(self) -> int:
-        """Of all its steps."""
+        """Of all its steps, of one try."""
         return sum(step.iterations for step in self.steps)
 
     @property
@@ -126,22 +130,27 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _want(bool(self.stages), f"recipe {self.name!r} without stages", "at least one")
+        late = [number for number, stage in enumerate(self.stages) if number and stage.tries > 1]
+        _want(
+            not late, f"tries in stage {late[0] + 1 if late else 0} of recipe {self.name!r}", "tries in the first only"
+        )
 
     @property
     def iterations(self) -> int:
-        """Iterations of a run, all stages together."""
-        return sum(stage.iterations for stage in self.stages)
+        """Iterations of a cold run, all stages and tries together."""
+        return sum(stage.iterations * stage.tries for stage in self.stages)
 
     @property
     def cost(self) -> float:
         """Iterations of a run in units of one at the full size of the problem: a stage counts by its voxels."""
-        return sum(stage.iterations * stage.crop**3 for stage in self.stages)
+        return sum(stage.iterations * stage.tries * stage.crop**3 for stage in self.stages)
 
 
 def scaled(recipe: Recipe, iterations: int) -> Recipe:
     """The same recipe with about so many iterations a run, never less than one a step.
 
-    Shrinkwrap keeps its number of updates as far as 5 iterations between them allow.
+    Tries give way first, then iterations; shrinkwrap keeps its number of updates as far as 5 iterations between them
+    allow.
     """
     _want(iterations >= 1, f"a recipe scaled to {iterations} iterations", "at least 1")
     share = iterations / recipe.iterations
@@ -150,9 +159,11 @@ def scaled(recipe: Recipe, iterations: int) -> Recipe:
 
 
 def _scaled(stage: Stage, share: float) -> Stage:
+    tries = max(1, min(stage.tries, round(stage.tries * share)))
+    share *= stage.tries / tries
     steps = tuple(replace(step, iterations=max(1, round(step.iterations * share))) for step in stage.steps)
     shrinkwrap = stage.shrinkwrap
     if shrinkwrap is not None and share < 1:
         least = min(5, shrinkwrap.every)
         shrinkwrap = replace(shrinkwrap, every=max(least, round(shrinkwrap.every * share)))
-    return replace(stage, steps=steps, shrinkwrap=shrinkwrap)
+    return replace(stage, steps=steps, shrinkwrap=shrinkwrap, tries=tries)
