@@ -24,7 +24,6 @@ from reconstructor.jobs import Job
 from reconstructor.phasing.problem import Start
 from reconstructor.work import Warm
 
-
 HOLDS_KEPT = 50
 
 
