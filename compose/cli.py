@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
+
+# Before any library that brings OpenMP is loaded: its idle threads otherwise spin on cores that others need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from compose import demo_command, status_command
 

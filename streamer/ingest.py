@@ -67,6 +67,8 @@ class Ingest:
         """In the order in which they began."""
         self.finished: deque[Scan] = deque(maxlen=REMEMBERED)
         """Scans that are over and done with."""
+        self._shown: list[Scan] = []
+        """Confirmed scans whose frames late viewers still get: until the next scan begins."""
         self.holds = ToldHolds(journals, publisher, happened)
         self.policy = policy
         self.journals = journals
@@ -148,6 +150,9 @@ class Ingest:
         """A scan with its journal, known from now on."""
         scan = MeasuredScan(series, identity, self.policy.rules, journal, self._publish, self._happened, now_s)
         self.scans[series.series] = scan
+        for shown in self._shown:
+            self._publisher.forget(scan_prefix(shown))
+        self._shown.clear()
         return scan
 
     def close(self, now_s: float) -> None:
@@ -253,7 +258,7 @@ class Ingest:
         if not scan.closed:
             return False, f"scan {message.scan} is still being measured"
         scan.set_confirmed(message.revision)
-        self._publisher.forget(scan_prefix(message.scan))
+        self._shown.append(message.scan)
         self.release(scan)
         return True, f"scan {message.scan} is let go"
 

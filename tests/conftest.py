@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before any library that brings OpenMP is loaded: its idle threads otherwise spin on cores that others need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
