@@ -103,7 +103,7 @@ def table(rows: Sequence[dict[str, Any]], absent: dict[str, str]) -> Table:
             str(sum(bool(row["failed"]) for row in mine)),
         )
     notes = {**absent, **{row["engine"]: row["failed"] for row in rows if row["failed"]}}
-    out.caption = "\n".join(f"{name}: {why}" for name, why in notes.items())
+    out.caption = "\n".join(why if why.startswith(f"{name}:") else f"{name}: {why}" for name, why in notes.items())
     return out
 
 

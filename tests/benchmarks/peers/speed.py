@@ -36,7 +36,7 @@ class Figures:
     def row(self, size: int) -> dict[str, Any]:
         medians = {f"{name.lower()}_per_s": _median(values) for name, values in self.per_s.items()}
         rest = {name: _median(getattr(self, name)) for name in ("recipe_s", "r_factor", "overlap")}
-        rounds = {**self.per_s, "recipe_s": self.recipe_s}
+        rounds = {**self.per_s, "recipe_s": self.recipe_s, "r_factor": self.r_factor, "overlap": self.overlap}
         return {
             "size": size,
             "engine": self.worker.name,
@@ -150,7 +150,7 @@ def table(figures: list[Figures], size: int, absent: dict[str, str]) -> Table:
         cells = ["failed" if one.failed else f"{row[name]:.{digits}f}" for name, digits in _DIGITS.items()]
         out.add_row(f"{row['engine']} {row['version']}", str(row["threads"]), *cells)
     notes = {**absent, **{one.worker.name: one.failed for one in figures if one.failed}}
-    out.caption = "\n".join(f"{name}: {why}" for name, why in notes.items())
+    out.caption = "\n".join(why if why.startswith(f"{name}:") else f"{name}: {why}" for name, why in notes.items())
     return out
 
 

@@ -86,7 +86,8 @@ class Worker:
 
     def _failure(self, process: subprocess.Popen[bytes]) -> WorkerFailed:
         self.close()
-        said = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        # the last line at the margin: a traceback ends with the error, whose own text may go on below, indented
+        said = [line for line in self._log.read_text(errors="replace").splitlines() if line[:1].strip()]
         return WorkerFailed(f"{self.name}: {said[-1][:200] if said else f'exit code {process.returncode}'}")
 
     @property
