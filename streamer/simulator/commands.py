@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from contract.security import SecurityError
+from streamer.detectors.bslz4 import use_one_thread
 from streamer.simulator.beamline import BeamlinePlan, measure, prepare
 from streamer.simulator.detector import Detector
 from streamer.simulator.faults import Faults
@@ -138,6 +139,7 @@ def _simulated(plan: BeamlinePlan, pace: Pace, truth: Path | None, emit: Emit) -
 def _send(
     bind: str, control: str | None, scans: Sequence[ScanToSend], faults: Faults, wait_s: float, emit: Emit, seed: int
 ) -> None:
+    use_one_thread()
     sender = Sender(bind)
     emit("bound", address=sender.open())
     left_behind = True
