@@ -12,6 +12,8 @@ from viewer.slices import Slice, central_slices
 from viewer.surface import Surface, build_surface
 
 COARSE_STEP = 2
+ROOM, NEARLY_ALL = 1.08, 99.0
+"""Crumbs far from the crystal, which provisional volumes often have, shall not make it small on the screen."""
 FINE_VOXELS = {"provisional": 64**3, "refined": 128**3}
 """Volumes with more voxels than this are meshed in double steps."""
 
@@ -40,7 +42,7 @@ class Picture:
     """None where the density does not reach its isosurface level."""
     slices: tuple[Slice, ...]
     radius_nm: float
-    """Of the sphere about the centre that holds the surface (without one: the volume)."""
+    """Of the sphere about the centre that holds nearly all of the surface (without one: the volume)."""
     half_side_nm: float
     """Of the cube along x, y, z that does."""
     displacement_extent_a: float
@@ -73,8 +75,8 @@ def draw_picture(volume: Volume, maximum_faces: int = 100_000) -> Picture:
         facts=without_arrays(volume),
         surface=surface,
         slices=slices,
-        radius_nm=float(np.linalg.norm(edge, axis=-1).max()),
-        half_side_nm=float(np.abs(edge).max()),
+        radius_nm=float(ROOM * np.percentile(np.linalg.norm(edge, axis=-1), NEARLY_ALL)),
+        half_side_nm=float(ROOM * np.percentile(np.abs(edge).max(axis=-1), NEARLY_ALL)),
         displacement_extent_a=float(np.percentile(np.abs(volume.displacement_a[inside]), 95)) if inside.any() else 0.0,
         strain_rms=float(np.sqrt(np.mean(strain.astype(np.float64) ** 2))) if strain.size else float("nan"),
     )

@@ -20,7 +20,7 @@ from viewer.rocking import Curve, GaussianFit
 from viewer.state import ScanKnown, State
 from viewer.timeline import Timeline, draw_timeline
 
-RESIZED = 1.6
+RESIZED = 1.4
 """A crystal that seems larger or smaller by this factor is framed anew."""
 
 

@@ -83,9 +83,10 @@ class Screen:
             self._framing = view.framing
 
     def _frame(self, framing: Framing) -> None:
-        """Look at the whole crystal so that it stays in view however it is turned."""
+        """Look at the whole crystal so that it stays in view however it is turned; later as the user turned it."""
         camera = self._viewer.scene.camera
-        camera.angles = VIEW_ANGLES_DEG
+        if self._framing is None:
+            camera.angles = VIEW_ANGLES_DEG
         camera.center = (0.0, 0.0, 0.0)
         camera.zoom = FILLED * min(self._viewer.canvas.size) / (2 * max(framing.radius_nm, 1e-6))
 

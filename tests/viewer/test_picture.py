@@ -54,3 +54,18 @@ def test_without_crystal_or_hold_the_scan_stands_for_both(make: Maker) -> None:
     one, other = (make.volume(number, size=16, crystal=None, hold=None) for number in (0, 1))
     assert slot_of(one) != slot_of(other)
     assert slot_of(one).hold == slot_of(one).crystal == one.scan
+
+
+def test_a_crumb_does_not_make_the_crystal_small(make: Maker) -> None:
+    """A few voxels far from the crystal leave the size it is framed with nearly as it was."""
+    volume = make.volume(0)
+    far = np.pad(volume.density, ((0, 40), (0, 0), (0, 0)))
+    far[-3:-1, 2:4, 2:4] = 1.0
+    fields = {
+        name: np.pad(getattr(volume, name), ((0, 40), (0, 0), (0, 0)), constant_values=np.nan)
+        for name in ("displacement_a", "strain")
+    }
+    crumbled = draw_picture(make.volume(0, density=far, **fields))
+    assert crumbled.surface is not None
+    assert crumbled.surface.vertices_nm[:, 0].max() > 500
+    assert crumbled.radius_nm == pytest.approx(draw_picture(volume).radius_nm, rel=0.1)

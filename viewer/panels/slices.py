@@ -14,7 +14,7 @@ from viewer.panels import plots
 from viewer.scene import Framing, PictureView
 from viewer.slices import PLANES
 
-ROOM = 1.12
+ROOM = 1.05
 AXIS_PX = 30
 
 

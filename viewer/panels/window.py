@@ -158,6 +158,8 @@ class LiveWindow(QObject):
 
     def process(self, for_s: float) -> None:
         """Run the window for `for_s` seconds, or until it is closed; raises what a panel raised."""
+        if self.closed:
+            return
         faults: list[BaseException] = []
 
         def keep(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:

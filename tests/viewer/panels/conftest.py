@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,12 +20,13 @@ TIMEOUT_S = 60.0
 class Shown:
     """A window and what a test does with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_picture: Path) -> None:
         from viewer.panels.window import LiveWindow
 
         self.now_s = NOW_S
         self.window = LiveWindow(Intent(), clock=lambda: self.now_s)
-        self.window.open()
+        self.last_picture = last_picture
+        self.window.open(last_picture)
 
     def post(self, state: State) -> None:
         """Give the window a new state, as the inbox's thread does, and wait until it has drawn it."""
@@ -45,8 +47,8 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(qapp: object) -> Iterator[Shown]:
-    made = Shown()
+def shown(qapp: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    made = Shown(tmp_path_factory.mktemp("window") / "last.png")
     yield made
     made.window.close()
     made.window.process(0.05)
