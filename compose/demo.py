@@ -73,6 +73,7 @@ def run(plan: DemoPlan, show: Callable[[DemoState, str], None]) -> DemoRun:
         detector = free_tcp_address()
         show(DemoState(), "starting the services")
         streamer, reconstructor = _start_services(processes, plan, detector)
+        show(DemoState(), "opening the viewer")
         viewer = _start_viewer(processes, plan, streamer, reconstructor, screenshot)
         show(DemoState(), "the sender prepares its scans")
         sender = _start_sender(processes, plan, detector, streamer)
@@ -112,12 +113,14 @@ def _start_viewer(
 ) -> Running | None:
     if plan.screen == "none":
         return None
-    # The reconstructor must not lose its time to software rendering on a small machine.
     display = processes.start_screen() if plan.screen == "xvfb" else None
     arguments = ["--streamer-live", streamer.live, "--streamer-control", streamer.control]
     arguments += ["--reconstructor-live", volumes.live, "--reconstructor-control", volumes.control]
     arguments += ["--metrics-port", "0", "--screenshot", str(screenshot)]
-    return processes.start("viewer", "viewer", arguments, niceness=10, display=display)
+    # The reconstructor must not lose its time to software rendering on a small machine.
+    viewer = processes.start("viewer", "viewer", arguments, niceness=5, display=display)
+    processes.wait_ready(viewer, READY_TIMEOUT_S)
+    return viewer
 
 
 def _start_sender(processes: LocalProcesses, plan: DemoPlan, detector: str, streamer: Addresses) -> Running:
