@@ -11,12 +11,25 @@ import numpy as np
 from contract.messages import Quality
 from reconstructor.phasing import population, quality
 from reconstructor.phasing.population import Choice, Member
-from reconstructor.phasing.problem import Complex, Mask, Problem
+from reconstructor.phasing.problem import Complex, Estimate, Mask, Start
+from reconstructor.phasing.recipe import Beginning, Recipe, Stage, Step
 from reconstructor.phasing.sizes import FAST
 from reconstructor.volume import oversampling
 
 MODE_OF = 5
-"""Members whose first eigenmode is tried against the best of them, as long as they are too few for its weight."""
+"""Members whose first eigenmode is taken, as long as they are too few for its weight."""
+POLISH = Recipe("polish", (Stage((Step("ER", 30),)),), Beginning(grow_voxels=0))
+"""What the mode goes through: averaging damps what the runs do not agree upon, ER lets the data speak again."""
+
+
+class Common(NamedTuple):
+    """What the best runs have in common."""
+
+    start: Start
+    """Their first eigenmode in the support of the best, for `POLISH` to begin from."""
+    weight: float | None
+    """λ₁/Σλ of the cold ones; None if there are too few of them."""
+    members: int
 
 
 class Picked(NamedTuple):
@@ -25,32 +38,46 @@ class Picked(NamedTuple):
     obj: Complex
     support: Mask
     quality: Quality
+    mode_of: int
+    """Runs whose common mode it is; 1 if it is a single run's."""
 
 
-def pick(problem: Problem, members: Sequence[Member], choice: Choice) -> Picked:
-    """The best run, or what the best ones have in common where that tells the free pixels better."""
+def common(members: Sequence[Member], choice: Choice) -> Common | None:
+    """The first eigenmode of the best members; None of a single one."""
+    if len(choice.kept) < 2:
+        return None
+    few = _few(members, choice)
+    mode = population.first_mode(compact(members), replace(choice, kept=few))
     best = members[choice.best].estimate
-    obj, support, misfit, weight = best.obj, best.support, best.misfit, None
-    if len(choice.kept) > 1 and misfit is not None and misfit.free_llk is not None:
-        mode = population.first_mode(compact(members), replace(choice, kept=_few(members, choice)))
-        common = np.where(support, _padded(mode.obj, problem.shape), np.complex64(0)).astype(np.complex64)
-        told = quality.misfit(problem, common, int(np.count_nonzero(support)))
-        weight = mode.weight
-        if told.free_llk is not None and told.free_llk < misfit.free_llk:
-            obj, misfit = common, told
+    obj = np.where(best.support, _padded(mode.obj, best.shape), np.complex64(0)).astype(np.complex64)
+    return Common(Start(obj=obj, support=best.support), mode.weight, len(few))
+
+
+def pick(best: Estimate, polished: Estimate | None, shared: Common | None) -> Picked:
+    """The best run, or the polished mode where that tells the free pixels better."""
+    chosen, mode_of = best, 1
+    if polished is not None and shared is not None and _free_llk(polished) < _free_llk(best):
+        chosen, mode_of = polished, shared.members
+    misfit, support = chosen.misfit, chosen.support
     numbers = {} if misfit is None else {name: getattr(misfit, name) for name in misfit.__dataclass_fields__}
     return Picked(
-        obj,
+        chosen.obj,
         support,
         Quality(
             **numbers,
-            mean_to_max=quality.mean_to_max(obj, support),
+            mean_to_max=quality.mean_to_max(chosen.obj, support),
             support_voxels=int(np.count_nonzero(support)),
-            energy_outside=best.energy_outside,
-            mode_weight=weight,
+            energy_outside=chosen.energy_outside,
+            mode_weight=None if shared is None else shared.weight,
             oversampling=oversampling(support),
         ),
+        mode_of,
     )
+
+
+def _free_llk(estimate: Estimate) -> float:
+    misfit = estimate.misfit
+    return float("inf") if misfit is None or misfit.free_llk is None else misfit.free_llk
 
 
 def compact(members: Sequence[Member]) -> list[Member]:

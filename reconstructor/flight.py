@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconstructor import work
+from reconstructor.choosing import POLISH
 from reconstructor.crew import Crew
 from reconstructor.jobs import Job
 from reconstructor.phasing import engine
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.population import Member
-from reconstructor.phasing.problem import Estimate, PhasingError, Problem
+from reconstructor.phasing.problem import Estimate, PhasingError, Problem, Start
 from reconstructor.phasing.recipe import Recipe
 from reconstructor.work import Beginning, Made, Task
 
@@ -77,7 +78,9 @@ class Flight:
         searching = self.clock()
         members = self._gathered(runs)
         searched = self.clock() - searching
-        made = work.made(self.task, ready, members)
+        made = work.made(
+            self.task, ready, members, lambda start: crew.call(lambda: self._polish(ready.problem, start)).result()
+        )
         if self.dropped.is_set():
             raise DroppedError
         took = self.clock() - began
@@ -124,6 +127,20 @@ class Flight:
         if newest is None:
             return None
         return Member(work.whole(newest, problem), beginning.seed, beginning.start is not None)
+
+    def _polish(self, problem: Problem, start: Start) -> Estimate | None:
+        """The last iterations from what the runs have in common; None if there is no time for them."""
+        if self._late():
+            return None
+        newest: Estimate | None = None
+        try:
+            for estimate in engine.run(POLISH, problem, start, self.kernel(problem), 0, self.every):
+                newest = estimate
+                if self.dropped.is_set():
+                    raise DroppedError
+        except PhasingError:
+            return None  # What the runs have in common may be nothing; the best of them is still there.
+        return newest
 
     def _late(self) -> bool:
         limit = self.task.job.finish_by

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from contract.messages import Completion, Quality, Volume
 from reconstructor.archive import Archived
+from reconstructor.choosing import POLISH
 from reconstructor.followed import HeldCell
 from reconstructor.phasing import notation
 from reconstructor.work import Made
@@ -49,6 +50,7 @@ def record(made: Made, occasion: Occasion, now: float) -> Archived:
         twinned=made.crystal.twinned,
         signature=made.crystal.signature,
         free_seed=free.seed,
+        isosurface_volume_um3=made.crystal.isosurface_volume_um3,
     )
 
 
@@ -93,7 +95,7 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         frames_expected=started.frames_expected,
         missing=reading.missing,
         completion=occasion.completion,
-        recipe=notation.written(recipe),
+        recipe=notation.written(recipe) + _polished(made.mode_of),
         recipe_sha256=notation.sha256(recipe),
         seeds=made.seeds,
         start=made.start,
@@ -117,6 +119,11 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         strain=crystal.strain,
         support=crystal.support,
     )
+
+
+def _polished(mode_of: int) -> str:
+    """What was done after the runs, behind the recipe's line (which alone is digested)."""
+    return f" ; mode of {mode_of} runs * {notation.written(POLISH)}" if mode_of > 1 else ""
 
 
 def _three(vector: NDArray[np.float64]) -> tuple[float, float, float]:

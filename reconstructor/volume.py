@@ -15,6 +15,8 @@ from reconstructor.upright import Signature, Upright, sided, upright
 LARGEST_VOXELS = 6_000_000
 MARGIN = 2
 """Empty voxels left round the support."""
+OUTER_LEVEL = 0.1
+"""Of the greatest density: what shrinkwraps take for the edge of a crystal."""
 BULK_FROM = 0.2
 """The bulk's density is looked for above this share of the maximum."""
 ISOSURFACE_RANGE = (0.15, 0.6)
@@ -34,6 +36,9 @@ class Crystal3:
     """Place of voxel (0, 0, 0) from the centre of mass of the support, (z, y, x)."""
     isosurface: float
     volume_um3: float
+    """Where the density exceeds a tenth of its maximum: the outer bound, blurred faces counted in full."""
+    isosurface_volume_um3: float
+    """Inside the isosurface: a homogeneous crystal's volume, whatever blurs its faces."""
     twinned: bool
     signature: Signature
     likeness: float
@@ -70,7 +75,8 @@ def crystal(
         voxel_nm=voxel_nm,
         origin_nm=placed.origin_nm,
         isosurface=level,
-        volume_um3=float(np.count_nonzero(inside & (density >= level))) * voxel_nm**3 * 1e-9,
+        volume_um3=float(np.count_nonzero(inside & (density >= OUTER_LEVEL))) * voxel_nm**3 * 1e-9,
+        isosurface_volume_um3=float(np.count_nonzero(inside & (density >= level))) * voxel_nm**3 * 1e-9,
         twinned=settled.twinned,
         signature=settled.signature,
         likeness=0.0 if like is None else sided(settled.signature, like),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import Geometry, Quality
-from reconstructor.choosing import pick
+from reconstructor.choosing import common, pick
 from reconstructor.curve import Reading, Rocking, rocking
 from reconstructor.free import FreePixels
 from reconstructor.geometry import Position, direct_steps, steps_at
@@ -84,6 +84,8 @@ class Made:
     """The best first, to be joined by later runs."""
     seeds: tuple[int, ...]
     """Of all runs the volume was chosen from."""
+    mode_of: int
+    """Runs whose common mode was polished to this; 1 if it is a single run's."""
     iterations: int
     assumptions: tuple[str, ...]
 
@@ -112,11 +114,23 @@ def whole(estimate: Estimate, problem: Problem) -> Estimate:
     return estimate if estimate.misfit is not None else engine.finished(estimate, problem)
 
 
-def made(task: Task, ready: Prepared, runs: Sequence[Member]) -> Made:
-    """Choose among the runs (and the earlier ones they join), and bring the chosen object to the laboratory."""
+Polish = Callable[[Start], Estimate | None]
+
+
+def no_polish(start: Start) -> Estimate | None:
+    """Decline."""
+    return None
+
+
+def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = no_polish) -> Made:
+    """Choose among the runs (and the earlier ones they join), and bring the chosen object to the laboratory.
+
+    `polish` runs `choosing.POLISH` from a start; it may decline by giving None.
+    """
     members = (*task.earlier, *runs)
     choice = population.choose(members)
-    picked = pick(ready.problem, members, choice)
+    shared = common(members, choice)
+    picked = pick(members[choice.best].estimate, None if shared is None else polish(shared.start), shared)
     line = rocking(task.reading)
     window = ready.window
     centre = steps_at(task.geometry, line.step_deg, _position(task.reading, line, window.centre))
@@ -138,6 +152,7 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member]) -> Made:
         start="warm" if members[choice.best].warm and task.warm is not None and task.warm.earlier_hold else "cold",
         members=kept,
         seeds=tuple(member.seed for member in members),
+        mode_of=picked.mode_of,
         iterations=task.job.offer.recipe.iterations,
         assumptions=(*ready.assumptions, *_assumed(task, line)),
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from reconstructor.choosing import compact, pick
+from reconstructor.choosing import POLISH, common, compact, pick
 from reconstructor.phasing import engine, population
 from reconstructor.phasing.alignment import overlap
+from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.problem import Estimate, Problem
 
 
@@ -49,27 +51,53 @@ def _estimate(obj: np.ndarray, support: np.ndarray, problem: Problem) -> Estimat
 
 
 def test_what_runs_have_in_common_is_taken_where_it_tells_the_free_pixels_better(noisy: Any) -> None:
-    """Of members with independent errors the common mode is nearer to the truth, and has the lower free LLK."""
+    """Of members with independent errors the polished mode is nearer to the truth, and has the lower free LLK."""
     problem, members, truth = noisy
     choice = population.choose(members)
-    best = members[choice.best]
-    found = pick(problem, members, choice)
-    assert found.quality.free_llk is not None
-    assert best.estimate.misfit is not None
-    assert best.estimate.misfit.free_llk is not None
-    assert found.quality.free_llk < best.estimate.misfit.free_llk
-    assert overlap(truth, found.obj) > overlap(truth, best.estimate.obj)
-    assert found.quality.mode_weight is None
+    best = members[choice.best].estimate
+    shared = common(members, choice)
+    assert shared is not None
+    assert shared.weight is None
+    *_, polished = engine.run(POLISH, problem, shared.start, ReferenceKernel(), 0)
+    found = pick(best, polished, shared)
+    assert found.mode_of == 4
+    assert found.quality.free_llk == polished.misfit.free_llk < best.misfit.free_llk
+    assert overlap(truth, found.obj) > overlap(truth, best.obj)
+
+
+def test_the_best_run_stays_where_the_mode_is_no_better(noisy: Any) -> None:
+    """A mode that tells the free pixels worse, or was not polished, is left."""
+    _, members, _ = noisy
+    choice = population.choose(members)
+    best, worse = members[choice.best].estimate, members[choice.kept[-1]].estimate
+    for polished in (worse, None):
+        found = pick(best, polished, common(members, choice))
+        assert found.mode_of == 1
+        assert np.array_equal(found.obj, best.obj)
 
 
 def test_one_run_is_its_own_choice(noisy: Any) -> None:
-    """A single run is published as it is, with its numbers."""
-    problem, members, _ = noisy
-    found = pick(problem, members[:1], population.choose(members[:1]))
+    """A single run has nothing in common with anything, and is published with its numbers."""
+    _, members, _ = noisy
+    assert common(members[:1], population.choose(members[:1])) is None
+    found = pick(members[0].estimate, None, None)
     misfit = members[0].estimate.misfit
-    assert np.array_equal(found.obj, members[0].estimate.obj)
     assert (found.quality.r_factor, found.quality.free_llk) == (misfit.r_factor, misfit.free_llk)
     assert found.quality.support_voxels == int(found.support.sum())
+
+
+def test_ten_cold_members_have_a_weight(noisy: Any) -> None:
+    """From ten cold members on the mode's weight is determined; warm ones do not count."""
+    _, members, _ = noisy
+    many = [population.Member(members[k % 4].estimate, k) for k in range(10)]
+    shared = common(many, population.choose(many))
+    assert shared is not None
+    assert shared.weight is not None
+    assert 0.3 < shared.weight <= 1
+    warm = [replace(many[0], warm=True), *many[1:]]
+    shared = common(warm, population.choose(warm))
+    assert shared is not None
+    assert shared.weight is None
 
 
 def test_compact_members_compare_as_the_whole_ones_do(noisy: Any) -> None:

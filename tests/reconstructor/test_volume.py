@@ -100,7 +100,8 @@ def test_position_and_size_are_those_of_the_crystal(coarse: Geometry, lopsided: 
     d_nm = 2 * np.pi / np.linalg.norm(lattice.q_inv_a) / 10
     pitch = SIZE_NM / 18
     cell = pitch**2 * d_nm * max(1, round(pitch / d_nm))
-    assert found.volume_um3 == pytest.approx(len(lattice.points_nm) * cell * 1e-9, rel=0.1)
+    assert found.isosurface_volume_um3 == pytest.approx(len(lattice.points_nm) * cell * 1e-9, rel=0.1)
+    assert found.volume_um3 > found.isosurface_volume_um3
     shape = found.density.shape
     place = np.stack(np.meshgrid(*[np.arange(n) * found.voxel_nm for n in shape], indexing="ij"), axis=-1)
     inside = found.density > found.isosurface
