@@ -47,8 +47,8 @@ def run(
         data = amplitude(part)
         kernel.load(data)
         carried, best = best, _Attempt()
-        for attempt in range(stage.tries):
-            share = carried.share if carried.estimate else float(rng.random())
+        shares = _shares(stage, rng, spread=carried.estimate is not None or start.obj is not None)
+        for attempt, share in enumerate(shares):
             if carried.estimate:
                 kernel.put(*_carried(carried.estimate, part))
             else:
@@ -58,19 +58,19 @@ def run(
             )
             for estimate in walk.estimates(every, done, total, part):
                 if estimate.misfit:
-                    best = best.better(estimate, share)
+                    best = best.better(estimate)
                     estimate = (best.estimate or estimate) if attempt == stage.tries - 1 else estimate
                 yield estimate
             done += stage.iterations
 
 
 def _stages(recipe: Recipe, start: Start) -> list[tuple[int, Stage]]:
-    """The stages of a run and their places: a given object needs no low resolution, and no more than one try."""
+    """The stages of a run and their places: a given object needs no low resolution."""
     stages = list(enumerate(recipe.stages))
     if start.obj is None:
         return stages
     full = next((number for number, stage in stages if stage.crop == 1), len(stages) - 1)
-    return [(number, replace(stage, tries=1)) for number, stage in stages[full:]]
+    return stages[full:]
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,19 @@ class _Attempt:
     """The best end of a stage so far."""
 
     estimate: Estimate | None = None
-    share: float = 0.0
-    """What was drawn for it: where in their ranges its thresholds lie."""
 
-    def better(self, estimate: Estimate, share: float) -> _Attempt:
+    def better(self, estimate: Estimate) -> _Attempt:
         if self.estimate is None or free_llk(estimate) < free_llk(self.estimate):
-            return _Attempt(estimate, share)
+            return _Attempt(estimate)
         # the same object as before, at today's iteration
-        return _Attempt(replace(self.estimate, iteration=estimate.iteration), self.share)
+        return _Attempt(replace(self.estimate, iteration=estimate.iteration))
+
+
+def _shares(stage: Stage, rng: np.random.Generator, spread: bool) -> list[float]:
+    """Where in its range each try's threshold lies: spread evenly from end to end, or each drawn."""
+    if spread and stage.tries > 1:
+        return [k / (stage.tries - 1) for k in range(stage.tries)]
+    return [float(share) for share in rng.random(stage.tries)]
 
 
 def _threshold(stage: Stage, share: float) -> float:

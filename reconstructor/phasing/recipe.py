@@ -75,7 +75,8 @@ class Stage:
     """Central share of the window used, along each axis: 0.5 is half the resolution, about ten times the speed.
     A start that has an object enters at the first stage of full resolution."""
     tries: int = 1
-    """Only in the first stage: so many random objects are tried, the best by free LLK goes on."""
+    """The best of so many by free LLK goes on: in the first stage of as many random objects, in later ones of as many
+    shrinkwrap thresholds from end to end of their range, each tried on the object the stage began with."""
 
     def __post_init__(self) -> None:
         _want(bool(self.steps), "a stage without steps", "at least one, such as ER**20")
@@ -130,10 +131,6 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _want(bool(self.stages), f"recipe {self.name!r} without stages", "at least one")
-        late = [number for number, stage in enumerate(self.stages) if number and stage.tries > 1]
-        _want(
-            not late, f"tries in stage {late[0] + 1 if late else 0} of recipe {self.name!r}", "tries in the first only"
-        )
 
     @property
     def iterations(self) -> int:
