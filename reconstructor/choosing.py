@@ -18,8 +18,9 @@ from reconstructor.volume import oversampling
 
 MODE_OF = 5
 """Members whose first eigenmode is taken, as long as they are too few for its weight."""
-POLISH = Recipe("polish", (Stage((Step("ER", 30),)),), Beginning(grow_voxels=0))
-"""What the mode goes through: averaging damps what the runs do not agree upon, ER lets the data speak again."""
+POLISH = Recipe("polish", (Stage((Step("ER", 30),)),), Beginning(grow_voxels=1))
+"""What the best run and the mode go through. Averaging damps what the runs do not agree upon, ER lets the data speak
+again; a support one voxel wider than shrinkwrap's tells the free pixels better on every crystal tried."""
 
 
 class Common(NamedTuple):
@@ -32,14 +33,21 @@ class Common(NamedTuple):
     members: int
 
 
+class Candidate(NamedTuple):
+    """An object a volume might be made of."""
+
+    estimate: Estimate
+    origin: str
+    """What it is, for people."""
+
+
 class Picked(NamedTuple):
     """The object a volume is made of."""
 
     obj: Complex
     support: Mask
     quality: Quality
-    mode_of: int
-    """Runs whose common mode it is; 1 if it is a single run's."""
+    origin: str
 
 
 def common(members: Sequence[Member], choice: Choice) -> Common | None:
@@ -53,11 +61,9 @@ def common(members: Sequence[Member], choice: Choice) -> Common | None:
     return Common(Start(obj=obj, support=best.support), mode.weight, len(few))
 
 
-def pick(best: Estimate, polished: Estimate | None, shared: Common | None) -> Picked:
-    """The best run, or the polished mode where that tells the free pixels better."""
-    chosen, mode_of = best, 1
-    if polished is not None and shared is not None and _free_llk(polished) < _free_llk(best):
-        chosen, mode_of = polished, shared.members
+def pick(candidates: Sequence[Candidate], weight: float | None) -> Picked:
+    """The candidate that tells the free pixels best; the first of equals."""
+    chosen, origin = min(candidates, key=lambda candidate: _free_llk(candidate.estimate))
     misfit, support = chosen.misfit, chosen.support
     numbers = {} if misfit is None else {name: getattr(misfit, name) for name in misfit.__dataclass_fields__}
     return Picked(
@@ -68,10 +74,10 @@ def pick(best: Estimate, polished: Estimate | None, shared: Common | None) -> Pi
             mean_to_max=quality.mean_to_max(chosen.obj, support),
             support_voxels=int(np.count_nonzero(support)),
             energy_outside=chosen.energy_outside,
-            mode_weight=None if shared is None else shared.weight,
+            mode_weight=weight,
             oversampling=oversampling(support),
         ),
-        mode_of,
+        origin,
     )
 
 

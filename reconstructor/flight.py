@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,11 @@ class Flight:
         began = self.clock()
         ready = work.prepared(self.task, free)
         beginnings = work.beginnings(self.task)
-        runs = [crew.call(lambda b=b: self._run(ready.problem, b, len(beginnings))) for b in beginnings]  # type: ignore[misc]
+        runs = [crew.call(partial(self._run, ready.problem, one, len(beginnings))) for one in beginnings]
         searching = self.clock()
         members = self._gathered(runs)
         searched = self.clock() - searching
-        made = work.made(
-            self.task, ready, members, lambda start: crew.call(lambda: self._polish(ready.problem, start)).result()
-        )
+        made = work.made(self.task, ready, members, lambda starts: self._polished(crew, ready.problem, starts))
         if self.dropped.is_set():
             raise DroppedError
         took = self.clock() - began
@@ -128,8 +127,12 @@ class Flight:
             return None
         return Member(work.whole(newest, problem), beginning.seed, beginning.start is not None)
 
+    def _polished(self, crew: Crew, problem: Problem, starts: Sequence[Start]) -> list[Estimate | None]:
+        """The last iterations, all starts at once."""
+        return [future.result() for future in [crew.call(partial(self._polish, problem, start)) for start in starts]]
+
     def _polish(self, problem: Problem, start: Start) -> Estimate | None:
-        """The last iterations from what the runs have in common; None if there is no time for them."""
+        """The last iterations from one start; None if there is no time for them, or nothing comes of it."""
         if self._late():
             return None
         newest: Estimate | None = None
@@ -139,7 +142,7 @@ class Flight:
                 if self.dropped.is_set():
                     raise DroppedError
         except PhasingError:
-            return None  # What the runs have in common may be nothing; the best of them is still there.
+            return None
         return newest
 
     def _late(self) -> bool:

@@ -95,7 +95,7 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         frames_expected=started.frames_expected,
         missing=reading.missing,
         completion=occasion.completion,
-        recipe=notation.written(recipe) + _polished(made.mode_of),
+        recipe=notation.written(recipe) + _went_on(made.origin),
         recipe_sha256=notation.sha256(recipe),
         seeds=made.seeds,
         start=made.start,
@@ -121,9 +121,9 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
     )
 
 
-def _polished(mode_of: int) -> str:
+def _went_on(origin: str) -> str:
     """What was done after the runs, behind the recipe's line (which alone is digested)."""
-    return f" ; mode of {mode_of} runs * {notation.written(POLISH)}" if mode_of > 1 else ""
+    return f" ; {origin} by {notation.written(POLISH)}" if origin.endswith("polished") else ""
 
 
 def _three(vector: NDArray[np.float64]) -> tuple[float, float, float]:

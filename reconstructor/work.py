@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import Geometry, Quality
-from reconstructor.choosing import common, pick
+from reconstructor.choosing import Candidate, Common, common, pick
 from reconstructor.curve import Reading, Rocking, rocking
 from reconstructor.free import FreePixels
 from reconstructor.geometry import Position, direct_steps, steps_at
@@ -84,8 +84,8 @@ class Made:
     """The best first, to be joined by later runs."""
     seeds: tuple[int, ...]
     """Of all runs the volume was chosen from."""
-    mode_of: int
-    """Runs whose common mode was polished to this; 1 if it is a single run's."""
+    origin: str
+    """Which of the runs, or what of them, the object is; for people."""
     iterations: int
     assumptions: tuple[str, ...]
 
@@ -114,23 +114,23 @@ def whole(estimate: Estimate, problem: Problem) -> Estimate:
     return estimate if estimate.misfit is not None else engine.finished(estimate, problem)
 
 
-Polish = Callable[[Start], Estimate | None]
+Polish = Callable[[Sequence[Start]], Sequence[Estimate | None]]
 
 
-def no_polish(start: Start) -> Estimate | None:
+def no_polish(starts: Sequence[Start]) -> Sequence[Estimate | None]:
     """Decline."""
-    return None
+    return [None] * len(starts)
 
 
 def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = no_polish) -> Made:
     """Choose among the runs (and the earlier ones they join), and bring the chosen object to the laboratory.
 
-    `polish` runs `choosing.POLISH` from a start; it may decline by giving None.
+    `polish` runs `choosing.POLISH` from each of some starts; it may decline any by giving None.
     """
     members = (*task.earlier, *runs)
     choice = population.choose(members)
     shared = common(members, choice)
-    picked = pick(members[choice.best].estimate, None if shared is None else polish(shared.start), shared)
+    picked = pick(_candidates(members[choice.best].estimate, shared, polish), None if shared is None else shared.weight)
     line = rocking(task.reading)
     window = ready.window
     centre = steps_at(task.geometry, line.step_deg, _position(task.reading, line, window.centre))
@@ -152,10 +152,20 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
         start="warm" if members[choice.best].warm and task.warm is not None and task.warm.earlier_hold else "cold",
         members=kept,
         seeds=tuple(member.seed for member in members),
-        mode_of=picked.mode_of,
+        origin=picked.origin,
         iterations=task.job.offer.recipe.iterations,
         assumptions=(*ready.assumptions, *_assumed(task, line)),
     )
+
+
+def _candidates(best: Estimate, shared: Common | None, polish: Polish) -> list[Candidate]:
+    """The best run as it is and polished, and the polished mode."""
+    starts = {"the best run, polished": Start(obj=best.obj, support=best.support)}
+    if shared is not None:
+        starts[f"the first eigenmode of {shared.members} runs, polished"] = shared.start
+    polished = zip(starts, polish(list(starts.values())), strict=True)
+    found = [Candidate(estimate, origin) for origin, estimate in polished if estimate is not None]
+    return [Candidate(best, "the best run"), *found]
 
 
 def _position(reading: Reading, line: Rocking, place: Place) -> Position:

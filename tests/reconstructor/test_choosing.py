@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reconstructor.choosing import POLISH, common, compact, pick
+from reconstructor.choosing import POLISH, Candidate, common, compact, pick
 from reconstructor.phasing import engine, population
 from reconstructor.phasing.alignment import overlap
 from reconstructor.phasing.kernels.reference import ReferenceKernel
@@ -59,31 +59,30 @@ def test_what_runs_have_in_common_is_taken_where_it_tells_the_free_pixels_better
     assert shared is not None
     assert shared.weight is None
     *_, polished = engine.run(POLISH, problem, shared.start, ReferenceKernel(), 0)
-    found = pick(best, polished, shared)
-    assert found.mode_of == 4
+    found = pick([Candidate(best, "run"), Candidate(polished, "mode")], shared.weight)
+    assert found.origin == "mode"
     assert found.quality.free_llk == polished.misfit.free_llk < best.misfit.free_llk
     assert overlap(truth, found.obj) > overlap(truth, best.obj)
 
 
-def test_the_best_run_stays_where_the_mode_is_no_better(noisy: Any) -> None:
-    """A mode that tells the free pixels worse, or was not polished, is left."""
+def test_the_first_of_candidates_stays_where_none_is_better(noisy: Any) -> None:
+    """What tells the free pixels worse is left; a candidate is published with its own numbers."""
     _, members, _ = noisy
     choice = population.choose(members)
-    best, worse = members[choice.best].estimate, members[choice.kept[-1]].estimate
-    for polished in (worse, None):
-        found = pick(best, polished, common(members, choice))
-        assert found.mode_of == 1
-        assert np.array_equal(found.obj, best.obj)
-
-
-def test_one_run_is_its_own_choice(noisy: Any) -> None:
-    """A single run has nothing in common with anything, and is published with its numbers."""
-    _, members, _ = noisy
-    assert common(members[:1], population.choose(members[:1])) is None
-    found = pick(members[0].estimate, None, None)
-    misfit = members[0].estimate.misfit
+    ranked = [Candidate(members[k].estimate, f"run {k}") for k in choice.kept]
+    found = pick(ranked, None)
+    misfit = ranked[0].estimate.misfit
+    assert found.origin == ranked[0].origin
+    assert np.array_equal(found.obj, ranked[0].estimate.obj)
+    assert misfit is not None
     assert (found.quality.r_factor, found.quality.free_llk) == (misfit.r_factor, misfit.free_llk)
     assert found.quality.support_voxels == int(found.support.sum())
+
+
+def test_one_run_has_nothing_in_common(noisy: Any) -> None:
+    """A mode is of two at least."""
+    _, members, _ = noisy
+    assert common(members[:1], population.choose(members[:1])) is None
 
 
 def test_ten_cold_members_have_a_weight(noisy: Any) -> None:
