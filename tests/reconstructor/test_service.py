@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ from reconstructor.runners import LocalRunner
 from reconstructor.service import ReconstructorService
 from reconstructor.settings import ReconstructorSettings
 
-STEPS = 4000
+WITHIN_S = 90.0
 PROVISIONAL = "Runs(cold=2) * Sup(every=10, threshold=0.2) * HIO**40 * ER**20"
 REFINED = "Runs(cold=2, least=2) * Sup(every=10, threshold=0.15..0.25) * HIO**100 * RAAR**100 * ER**60"
 Kind = TypeVar("Kind")
@@ -73,7 +74,8 @@ class Bench:
 
     def step_until(self, there: Callable[[], bool]) -> None:
         """Let the service work until a condition holds; it waits by itself while jobs are in flight."""
-        for _ in range(STEPS):
+        deadline = time.monotonic() + WITHIN_S
+        while time.monotonic() < deadline:
             if there():
                 return
             self.service.step(0.05)
