@@ -41,17 +41,24 @@ class ReferenceKernel(Kernel):
         self._support = support.astype(np.bool_)
 
     def iterate(self, algorithm: Algorithm, beta: float, iterations: int) -> Sums:
-        for _ in range(iterations):
+        sums = Sums(0.0, 0.0, 0.0)
+        for left in reversed(range(iterations)):
             projected, misfit = self._project(self._g)
+            if not left:
+                sums = self._sums(projected, misfit)
             if algorithm == "DM":
                 kept, probe, last = difference_map(beta)
-                after = self._updated(kept, self._g, projected)
-                second, _ = self._project(self._updated(probe, self._g, projected))
-                self._g = self._updated(last, after, second)
+                probed = self._updated(probe, self._g, projected.copy())
+                held = self._updated(kept, self._g, projected)
+                self._g = self._updated(last, held, self._project(probed)[0])
             else:
                 self._g = self._updated(update(algorithm, beta), self._g, projected)
-        power = np.square(np.abs(projected), dtype=np.float64)
-        return Sums(misfit, float(power[self._support].sum()), float(power.sum()))
+        return sums
+
+    def _sums(self, projected: Complex, misfit: float) -> Sums:
+        power = np.square(projected.real) + np.square(projected.imag)
+        inside = float(np.sum(power, where=self._support, dtype=np.float64))
+        return Sums(misfit, inside, float(np.sum(power, dtype=np.float64)))
 
     def _project(self, g: Complex) -> tuple[Complex, float]:
         wave = scipy.fft.fftn(g)
@@ -59,6 +66,7 @@ class ReferenceKernel(Kernel):
         return back, misfit_sum(wave, self._amplitude)
 
     def _updated(self, weights: Update, g: Complex, projected: Complex) -> Complex:
+        """The next object; may use up `projected`, and g once the next projection is made."""
         inside = np.float32(weights.in_g) * g + np.float32(weights.in_p) * projected
         outside = np.float32(weights.out_g) * g + np.float32(weights.out_p) * projected
         out: Complex = np.where(self._support, inside, outside)
