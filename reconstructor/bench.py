@@ -1,0 +1,153 @@
+"""`bragglive bench phasing`: how near the phasing engine comes to the speed of the FFT."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from contract.record import Target
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+Row = dict[str, Any]
+PAIR_LIMITS = {(64, 1): 1.2, (128, 2): 1.1, (256, 2): 0.9}
+"""An iteration in FFT pairs, at most, by side and threads."""
+DM_LIMIT = 1.2
+"""A difference map iteration in two FFT pairs."""
+PLAIN_LIMIT = 2.0
+"""An iteration in its own FFT pairs where the extra `cpu` is not used."""
+POPULATION_RUNS, POPULATION_LIMIT = 2, 1.6
+SHRINKWRAP_LIMIT = 0.3
+
+
+@app.command("phasing")
+def phasing(
+    kernels: Annotated[
+        Literal["cpu", "reference"],
+        typer.Option(
+            help="cpu: what the reconstructor uses here (fused with the extra `cpu`); reference: plain NumPy."
+        ),
+    ] = "cpu",
+    size: Annotated[
+        list[int] | None,
+        typer.Option(help="Voxels a side; may be given several times [default: 64 128]. 256 takes 3 GiB and minutes."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Seconds for each table's row or group of rows.", min=0)] = 10.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write machine, figures and targets here.")] = None,
+    check: Annotated[bool, typer.Option(help="Exit with 1 if a target is not met.")] = False,
+) -> None:
+    """Measure iterations a second against the pure FFT pair.
+
+    An iteration of ER, HIO or RAAR needs one forward and one inverse FFT (DM two of each): that pair, timed in turn
+    with the iterations, with the same library and threads, is what "pair" means. All figures are medians. Run it on
+    a quiet machine: what else runs is counted against us. On two cores:
+
+        bragglive bench phasing --size 64 --size 128 --size 256 --seconds 20 --json phasing.json
+    """
+    # Here, because these take seconds to load, and `bragglive` imports this file for every command.
+    from rich.console import Console
+
+    from contract.record import Record, finish
+    from reconstructor.phasing.problem import PhasingError
+    from reconstructor.phasing.sizes import check as check_shape
+
+    sizes = size or [64, 128]
+    for side in sizes:
+        try:
+            check_shape((side, side, side))
+        except PhasingError as error:
+            raise typer.BadParameter(str(error), param_hint="--size") from None
+        if side < 16:
+            raise typer.BadParameter(f"{side} voxels a side; wanted at least 16", param_hint="--size")
+    load = os.getloadavg()[0]
+    rows = list(_measured(kernels, sizes, seconds, Console(stderr=True)))
+    console = Console()
+    _show(rows, console)
+    settings = {"kernels": kernels, "sizes": sizes, "seconds": seconds, "load_average_before": load}
+    record = Record.now(command="bench phasing", settings=settings, rows=rows, targets=targets(rows))
+    raise typer.Exit(finish(record, json_file, check, console))
+
+
+def _measured(
+    kernels: Literal["cpu", "reference"], sizes: list[int], seconds: float, progress: Console
+) -> Iterator[Row]:
+    from reconstructor import bench_phasing as bench
+
+    cores = len(os.sched_getaffinity(0))
+    for side in sizes:
+        data = bench.crystal(side)
+        shared = (1, 2) if kernels == "cpu" and side >= bench.TWO_THREADS_FROM else (1,)
+        for threads in shared:
+            with progress.status(f"{side}³: planning, then one run on {threads} thread(s)"):
+                yield from bench.single(kernels, data, threads, seconds)
+            with progress.status(f"{side}³: shrinkwrap on {threads} thread(s)"):
+                yield bench.shrinkwrap(kernels, data, threads, seconds / 2)
+        for runs in sorted({POPULATION_RUNS, cores} - {1}):
+            with progress.status(f"{side}³: {runs} runs at once"):
+                yield bench.population(kernels, data, runs, seconds / 2)
+
+
+def targets(rows: list[Row]) -> list[Target]:
+    """What was promised, for those of the sizes and threads that were measured."""
+    return [target for row in rows for target in _promised(row)]
+
+
+def _promised(row: Row) -> Iterator[Target]:
+    from contract.record import Target
+
+    side = f"{row['size']}³"
+    match row["measured"]:
+        case "iteration":
+            pairs = 2 if row["algorithm"] == "DM" else 1
+            limit = _limit(row)
+            if limit is not None:
+                name = f"{row['algorithm']} iteration / {pairs} FFT pair(s), {side}, {row['threads']} thread(s)"
+                yield Target.of(name, row["ratio_to_pair"] / pairs, limit, "<=", "×")
+        case "population" if row["runs"] == POPULATION_RUNS:
+            name = f"{row['runs']} runs on two cores / one run on one core, {side}"
+            yield Target.of(name, row["ratio_to_one_run"], POPULATION_LIMIT, ">=", "×")
+        case "shrinkwrap" if row["threads"] == 1:
+            name = f"shrinkwrap update / HIO iteration, {side}"
+            yield Target.of(name, row["ratio_to_iteration"], SHRINKWRAP_LIMIT, "<=", "×")
+
+
+def _limit(row: Row) -> float | None:
+    """Of an iteration in pairs, or None where nothing was promised."""
+    if row["library"] == "scipy.fft":
+        return PLAIN_LIMIT
+    limit = PAIR_LIMITS.get((row["size"], row["threads"]))
+    return DM_LIMIT if limit is not None and row["algorithm"] == "DM" else limit
+
+
+def _show(rows: list[Row], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table("size", "what", "threads", "a second", "Mvoxel·it/s", "ms", "FFT pair, ms", "ratio", "of")
+    for row in rows:
+        side = f"{row['size']}³"
+        match row["measured"]:
+            case "iteration":
+                rate, million = row["iterations_per_s"], row["voxel_iterations_per_s"] / 1e6
+                times = (f"{1e3 * row['iteration_s']:.2f}", f"{1e3 * row['pair_s']:.2f}")
+                ratio = (f"{row['ratio_to_pair']:.2f}", "an FFT pair")
+                table.add_row(
+                    side, row["algorithm"], f"{row['threads']}", f"{rate:.4g}", f"{million:.0f}", *times, *ratio
+                )
+            case "population":
+                rate, million = row["start_iterations_per_s"], row["start_iterations_per_s"] * row["size"] ** 3 / 1e6
+                ratio = (f"{row['ratio_to_one_run']:.2f}", "one run on one core")
+                table.add_row(
+                    side, "HIO, population", f"{row['runs']}", f"{rate:.4g}", f"{million:.0f}", "", "", *ratio
+                )
+            case "shrinkwrap":
+                ratio = (f"{row['ratio_to_iteration']:.2f}", "an HIO iteration")
+                took = f"{1e3 * row['update_s']:.2f}"
+                table.add_row(side, "shrinkwrap", f"{row['threads']}", "", "", took, "", *ratio)
+    console.print(table)
