@@ -34,7 +34,7 @@ class DemoPlan:
     truth: Path | None
     screen: Screen
     time_limit_s: float
-    grace_s: float = 5.0
+    grace_s: float = 2.0
     """How long to wait for better revisions after the last refined volume is out and its hold has ended."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -88,7 +89,8 @@ def _plan(folder: Path, replay: Path | None, seed: int, rate: float, after_s: fl
 def _report(
     console: Console, plan: DemoPlan, ran: DemoRun, replay: Path | None, json_path: Path | None, check: bool, seed: int
 ) -> int:
-    rows = [_row(plan, ran.state, scan, replay) for scan in ran.state.scans]
+    with ThreadPoolExecutor() as waiting:
+        rows = list(waiting.map(lambda scan: _row(plan, ran.state, scan, replay), ran.state.scans))
     console.print(demo_table.table(rows))
     for line in rows:
         name = line["hold"] or line["scan"]
@@ -132,7 +134,7 @@ def _row(plan: DemoPlan, state: DemoState, scan: ScanSeen, replay: Path | None) 
 def _overlap(plan: DemoPlan, scan: ScanSeen) -> float | None:
     if plan.truth is None or not scan.refined:
         return None
-    out = plan.folder / "score.json"
+    out = plan.folder / f"score-{scan.scan}.json"
     arguments = ["score", scan.refined[-1].archive, str(plan.truth), "--scan", scan.scan, "--json", str(out)]
     scored = command_json(arguments)["complex_overlap"]
     return float(scored) if isinstance(scored, int | float) else None
