@@ -57,7 +57,7 @@ class Archived:
     free_seed: int
     """Seed of the scan's free pixels."""
     isosurface_volume_um3: float
-    """Volume inside the isosurface; `volume.crystal_volume_um3` goes out to a tenth of the greatest density."""
+    """Volume inside the isosurface; `volume.crystal_volume_um3` goes out to a tenth of the crystal's density."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from reconstructor.upright import Signature, Upright, sided, upright
 LARGEST_VOXELS = 6_000_000
 MARGIN = 2
 """Empty voxels left round the support."""
-OUTER_LEVEL = 0.1
-"""Of the greatest density: what shrinkwraps take for the edge of a crystal."""
+OUTER_SHARE = 0.1
+"""Of the crystal's full density, which is the 95th percentile inside the isosurface: one bright voxel decides nothing."""
 BULK_FROM = 0.2
 """The bulk's density is looked for above this share of the maximum."""
 ISOSURFACE_RANGE = (0.15, 0.6)
@@ -36,7 +36,7 @@ class Crystal3:
     """Place of voxel (0, 0, 0) from the centre of mass of the support, (z, y, x)."""
     isosurface: float
     volume_um3: float
-    """Where the density exceeds a tenth of its maximum: the outer bound, blurred faces counted in full."""
+    """Where the density exceeds a tenth of the crystal's: the outer bound, blurred faces counted in full."""
     isosurface_volume_um3: float
     """Inside the isosurface: a homogeneous crystal's volume, whatever blurs its faces."""
     twinned: bool
@@ -75,8 +75,8 @@ def crystal(
         voxel_nm=voxel_nm,
         origin_nm=placed.origin_nm,
         isosurface=level,
-        volume_um3=float(np.count_nonzero(inside & (density >= OUTER_LEVEL))) * voxel_nm**3 * 1e-9,
-        isosurface_volume_um3=float(np.count_nonzero(inside & (density >= level))) * voxel_nm**3 * 1e-9,
+        volume_um3=_volume_um3(inside & (density >= _outer(density, inside, level)), voxel_nm),
+        isosurface_volume_um3=_volume_um3(inside & (density >= level), voxel_nm),
         twinned=settled.twinned,
         signature=settled.signature,
         likeness=0.0 if like is None else sided(settled.signature, like),
@@ -93,6 +93,16 @@ def isosurface(density: Field, support: Mask) -> float:
     middles = (edges[:-1] + edges[1:]) / 2
     bulk = middles[int(np.argmax(np.where(middles >= BULK_FROM, smooth, -1.0)))]
     return float(np.clip(bulk / 2, *ISOSURFACE_RANGE))
+
+
+def _outer(density: Field, support: Mask, level: float) -> float:
+    """Density at the outer bound."""
+    bulk = density[support & (density >= level)]
+    return OUTER_SHARE * float(np.percentile(bulk, 95)) if bulk.size else 0.0
+
+
+def _volume_um3(inside: Mask, voxel_nm: float) -> float:
+    return float(np.count_nonzero(inside)) * voxel_nm**3 * 1e-9
 
 
 def oversampling(support: Mask) -> tuple[float, float, float]:
