@@ -16,7 +16,7 @@ LARGEST_VOXELS = 6_000_000
 MARGIN = 2
 """Empty voxels left round the support."""
 OUTER_SHARE = 0.1
-"""Of the crystal's full density, which is the 95th percentile inside the isosurface: one bright voxel decides nothing."""
+"""Of the crystal's density, the 95th percentile inside the isosurface: one bright voxel decides nothing."""
 BULK_FROM = 0.2
 """The bulk's density is looked for above this share of the maximum."""
 ISOSURFACE_RANGE = (0.15, 0.6)
