@@ -38,7 +38,9 @@ def phasing(
     ] = "cpu",
     size: Annotated[
         list[int] | None,
-        typer.Option(metavar="N", help="Voxels a side, as often as wanted [default: 64 128]. 256 takes minutes."),
+        typer.Option(
+            metavar="N", help="Voxels a side, as often as wanted [default: 64 128]. 256 takes 2 GiB and minutes."
+        ),
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=0, metavar="S", help="Measure one run for so long, the other rows half of it.")
@@ -91,9 +93,9 @@ def _measured(
         data = bench.crystal(side)
         shared = (1, 2) if kernels != "reference" and side >= bench.TWO_THREADS_FROM else (1,)
         for threads in shared:
-            with progress.status(f"{side}³: planning, then one run on {threads} thread(s)"):
+            with progress.status(f"{side}³: planning, then one run on {_counted(threads, 'thread')}"):
                 yield from bench.single(kernels, data, threads, seconds)
-            with progress.status(f"{side}³: shrinkwrap on {threads} thread(s)"):
+            with progress.status(f"{side}³: shrinkwrap on {_counted(threads, 'thread')}"):
                 yield bench.shrinkwrap(kernels, data, threads, seconds / 2)
         for runs in sorted({POPULATION_RUNS, cores} - {1}):
             with progress.status(f"{side}³: {runs} runs at once"):
@@ -114,7 +116,8 @@ def _promised(row: Row) -> Iterator[Target]:
             pairs = 2 if row["algorithm"] == "DM" else 1
             limit = _limit(row)
             if limit is not None:
-                name = f"{row['algorithm']} iteration / {pairs} FFT pair(s), {side}, {row['threads']} thread(s)"
+                needed, threads = _counted(pairs, "FFT pair"), _counted(row["threads"], "thread")
+                name = f"{row['algorithm']} iteration / {needed}, {side}, {threads}"
                 yield Target.of(name, row["ratio_to_pair"] / pairs, limit, "<=", "×")
         case "population" if row["runs"] == POPULATION_RUNS:
             name = f"{row['runs']} runs on two cores / one run on one core, {side}"
@@ -122,6 +125,10 @@ def _promised(row: Row) -> Iterator[Target]:
         case "shrinkwrap" if row["threads"] == 1:
             name = f"shrinkwrap update / HIO iteration, {side}"
             yield Target.of(name, row["ratio_to_iteration"], SHRINKWRAP_LIMIT, "<=", "×")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _limit(row: Row) -> float | None:
