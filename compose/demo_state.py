@@ -50,6 +50,7 @@ class VolumeSeen:
     free_llk: float | None
     q_norm_inv_a: float
     crystal_volume_um3: float
+    outer_volume_um3: float | None
     runs: int
     iterations: int
     window_shape: tuple[int, int, int] | None
@@ -165,6 +166,7 @@ def _seen(volume: Volume, now_s: float) -> VolumeSeen:
         free_llk=volume.quality.free_llk,
         q_norm_inv_a=volume.q_norm_inv_a,
         crystal_volume_um3=volume.crystal_volume_um3,
+        outer_volume_um3=volume.outer_volume_um3,
         runs=volume.runs,
         iterations=volume.iterations,
         window_shape=volume.window_shape,

@@ -220,6 +220,9 @@ class Volume(Message, frozen=True, kw_only=True, tag="volume"):
     """Q at the measured Bragg peak, (x, y, z) in the laboratory frame, 1/Å."""
     q_norm_inv_a: float
     crystal_volume_um3: float
+    """Inside the isosurface: right for a homogeneous crystal, whatever blurs its faces."""
+    outer_volume_um3: float | None = None
+    """Out to a tenth of the crystal's density, blurred faces counted in full: what shrinkwraps take for the crystal."""
     isosurface: float
     """Level of `density` that bounds the crystal."""
     voxel_nm: tuple[float, float, float]

@@ -56,8 +56,6 @@ class Archived:
     signature: tuple[float, ...]
     free_seed: int
     """Seed of the scan's free pixels."""
-    isosurface_volume_um3: float
-    """Volume inside the isosurface; `volume.crystal_volume_um3` goes out to a tenth of the crystal's density."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,6 @@ def _write_image(entry: h5py.Group, record: Archived) -> None:
             "twinned": record.twinned,
             "signature": record.signature,
             "free_seed": np.uint64(record.free_seed),
-            "isosurface_volume_um3": record.isosurface_volume_um3,
         }
     )
     process = _group(image, "process_1", "NXprocess")
@@ -233,7 +230,6 @@ def _read_entry(entry: h5py.Group) -> Archived:
         twinned=bool(about["twinned"]),
         signature=tuple(float(v) for v in about["signature"]),
         free_seed=int(about["free_seed"]),
-        isosurface_volume_um3=float(about["isosurface_volume_um3"]),
     )
 
 

@@ -50,7 +50,6 @@ def record(made: Made, occasion: Occasion, now: float) -> Archived:
         twinned=made.crystal.twinned,
         signature=made.crystal.signature,
         free_seed=free.seed,
-        isosurface_volume_um3=made.crystal.isosurface_volume_um3,
     )
 
 
@@ -106,7 +105,8 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         quality=made.quality,
         q_inv_a=_three(made.q_peak_inv_a),
         q_norm_inv_a=float(np.linalg.norm(made.q_peak_inv_a)),
-        crystal_volume_um3=crystal.volume_um3,
+        crystal_volume_um3=crystal.isosurface_volume_um3,
+        outer_volume_um3=crystal.outer_volume_um3,
         isosurface=crystal.isosurface,
         voxel_nm=(crystal.voxel_nm,) * 3,
         origin_nm=crystal.origin_nm,

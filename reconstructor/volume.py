@@ -35,7 +35,7 @@ class Crystal3:
     origin_nm: tuple[float, float, float]
     """Place of voxel (0, 0, 0) from the centre of mass of the support, (z, y, x)."""
     isosurface: float
-    volume_um3: float
+    outer_volume_um3: float
     """Where the density exceeds a tenth of the crystal's: the outer bound, blurred faces counted in full."""
     isosurface_volume_um3: float
     """Inside the isosurface: a homogeneous crystal's volume, whatever blurs its faces."""
@@ -75,7 +75,7 @@ def crystal(
         voxel_nm=voxel_nm,
         origin_nm=placed.origin_nm,
         isosurface=level,
-        volume_um3=_volume_um3(inside & (density >= _outer(density, inside, level)), voxel_nm),
+        outer_volume_um3=_volume_um3(inside & (density >= _outer(density, inside, level)), voxel_nm),
         isosurface_volume_um3=_volume_um3(inside & (density >= level), voxel_nm),
         twinned=settled.twinned,
         signature=settled.signature,

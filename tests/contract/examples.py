@@ -86,6 +86,7 @@ def _volume() -> Volume:
         q_inv_a=(2.5, 0.5, -0.25),
         q_norm_inv_a=2.5617376914898995,
         crystal_volume_um3=0.0275,
+        outer_volume_um3=0.031,
         isosurface=0.5,
         voxel_nm=(8.0, 8.0, 8.0),
         origin_nm=(0.0, -4.0, -12.0),

@@ -115,7 +115,7 @@ def test_a_job_gives_a_crystal_chosen_among_its_runs(
     assert made.quality.r_factor is not None
     assert made.quality.free_llk is not None
     assert 0 < made.quality.r_factor < 0.5
-    assert made.crystal.volume_um3 > 0
+    assert made.crystal.outer_volume_um3 > 0
     assert done.iteration_s is not None
     assert 0 < done.around_s < done.took_s
     assert runner.flying is None
