@@ -1,0 +1,148 @@
+"""The notation of recipes: what it reads, what it writes, where its errors point."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconstructor.phasing.notation import NotationError, parse, sha256, written
+from reconstructor.phasing.recipe import Beginning, Recipe, Runs, Shrinkwrap, Stage, Step, TwinRemoval
+from reconstructor.phasing.steps import ALGORITHMS
+
+BIT = st.floats(0.001, 0.999)
+RANGES = st.tuples(BIT, BIT).map(lambda pair: (min(pair), max(pair)))
+STEPS = st.builds(Step, st.sampled_from(ALGORITHMS), st.integers(1, 9999), st.floats(0.01, 2.0))
+WRAPS = st.builds(
+    Shrinkwrap,
+    st.integers(1, 500),
+    RANGES,
+    st.tuples(st.floats(1e-6, 9.0), st.floats(1e-6, 9.0)),
+    st.tuples(st.floats(0, 1e-3), BIT.map(lambda b: 0.001 + b / 2)).filter(lambda pair: pair[0] < pair[1]),
+)
+STAGES = st.builds(
+    Stage,
+    st.lists(STEPS, min_size=1, max_size=4).map(tuple),
+    st.none() | WRAPS,
+    st.none() | st.builds(TwinRemoval, st.floats(0, 0.99), st.integers(1, 99)),
+    BIT | st.just(1.0),
+    st.integers(1, 9),
+)
+RECIPES = st.builds(
+    Recipe,
+    st.just("custom"),
+    st.lists(STAGES, min_size=1, max_size=3).map(tuple),
+    st.builds(Beginning, RANGES, st.integers(0, 9)),
+    st.builds(Runs, st.integers(1, 99), st.integers(0, 3), st.integers(1, 5)),
+)
+
+
+def test_a_line_is_read_as_it_says() -> None:
+    """Every setting lands in its place, and what is not said has its default."""
+    found = parse("Runs(cold=9, warm=2) * Crop(0.5) * Sup(threshold=0.1..0.2) * HIO(0.8)**300 * ER | Twin() * DM**7")
+    assert found.runs == Runs(9, 2)
+    assert found.beginning == Beginning()
+    assert found.stages[0] == Stage((Step("HIO", 300, 0.8), Step("ER", 1)), Shrinkwrap(threshold=(0.1, 0.2)), crop=0.5)
+    assert found.stages[1] == Stage((Step("DM", 7),), twin=TwinRemoval())
+
+
+def test_spaces_and_single_numbers_do_not_matter() -> None:
+    """A range may be one number, and blanks change neither recipe nor hash."""
+    tight, wide = (
+        parse("Sup(threshold=0.2)*HIO(1)**5"),
+        parse("  Sup( threshold = 0.2 .. 0.2 ) * HIO( beta = 1.0 )**5 "),
+    )
+    assert tight == wide
+    assert sha256(tight) == sha256(wide)
+
+
+@settings(max_examples=60, deadline=None)
+@given(RECIPES)
+def test_what_is_written_is_read_back(recipe: Recipe) -> None:
+    """The canonical line gives the very recipe, and is written the same again."""
+    line = written(recipe)
+    assert parse(line) == recipe
+    assert written(parse(line)) == line
+    assert sha256(parse(line)) == sha256(recipe)
+
+
+@pytest.mark.xfail(reason="β = 1 and β = 1.0 make equal recipes of different hashes")
+def test_equal_recipes_have_equal_hashes() -> None:
+    """A recipe made with whole numbers is the one made with the same floats."""
+    whole, exact = (Recipe("a", (Stage((Step("HIO", 5, beta),)),)) for beta in (1, 1.0))
+    assert whole == exact
+    assert sha256(whole) == sha256(exact)
+
+
+def test_another_recipe_has_another_hash() -> None:
+    """Any setting changes the hash; the name does not."""
+    assert sha256(parse("HIO**5", "a")) == sha256(parse("HIO**5", "b"))
+    lines = ["HIO**5", "HIO**6", "HIO(0.8)**5", "RAAR**5", "Sup()*HIO**5", "Crop(0.5)*HIO**5", "Runs(cold=2)*HIO**5"]
+    assert len({sha256(parse(line)) for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "text"),
+    [
+        ("", 0, "found the end; wanted an algorithm"),
+        ("HIO**", 5, "found the end; wanted a number of iterations"),
+        ("HIO**2.5", 5, "found 2.5; wanted a whole number of iterations"),
+        ("ER * Foo**3", 5, "found 'Foo'; wanted one of ER, HIO"),
+        ("ER * HIO(3)**5", 5, "β of HIO is 3.0; wanted 0 < β ≤ 2"),
+        ("HIO*", 4, "found the end; wanted an algorithm"),
+        ("HIO**5 | ", 8, "found the end"),
+        ("HIO**5 % 3", 7, "found '%'"),
+        ("HIO(-1)", 4, "found '-'"),
+        ("HIO**5 ER", 7, r"found 'ER'; wanted '\*', '\|' or the end"),
+        ("Sup * HIO", 4, r"wanted '\(' after Sup"),
+        ("Sup(every=1.5) * HIO", 4, "found 1.5; wanted a whole number for every"),
+        ("Sup(bogus=1) * HIO", 4, "found 'bogus'; wanted each of every, threshold, sigma, fraction once at most"),
+        ("Sup(every=1, every=2) * HIO", 13, "found 'every'"),
+        ("Sup(every=1 every=2) * HIO", 12, r"wanted ',' or '\)'"),
+        ("Sup() * Sup() * HIO", 8, "found a second Sup; wanted each setting once"),
+        ("ER | Sup(threshold=0.4..0.1) * HIO", 5, "threshold 0.4..0.1; wanted 0 < low ≤ high"),
+        ("HIO(0.1..0.2)", 4, "found the range 0.1..0.2; wanted one number for beta"),
+        ("ER | Sup()", 5, "a stage without steps; wanted at least one step"),
+        ("Runs(cold=0) * HIO", 0, "wanted at least one run"),
+    ],
+)
+def test_errors_point_at_the_character(line: str, at: int, text: str) -> None:
+    """Place, what was found and what is wanted; the caret stands under the character."""
+    with pytest.raises(NotationError, match=text) as caught:
+        parse(line)
+    assert caught.value.at == at
+    first, shown, caret = str(caught.value).split("\n")
+    assert first.startswith(f"recipe, character {at + 1}: found ")
+    assert shown == f"  {line}"
+    assert caret.index("^") == at + 2
+
+
+@pytest.mark.xfail(reason="Beginning checks nothing: a share of 1 ends in ZeroDivisionError when the run begins")
+def test_a_start_no_voxel_can_exceed_is_refused_where_it_is_read() -> None:
+    """An autocorrelation is nowhere above its own maximum, and no support begins below nothing."""
+    for line in ("Start(autocorrelation=1) * HIO", "Start(autocorrelation=0) * HIO"):
+        with pytest.raises(NotationError, match="autocorrelation"):
+            parse(line)
+
+
+@pytest.mark.xfail(reason="an infinite σ is taken, an infinite grow ends in OverflowError")
+@pytest.mark.parametrize("line", ["Start(grow=1e999) * HIO", "Sup(sigma=1e999) * HIO"])
+def test_numbers_without_end_are_refused(line: str) -> None:
+    """What a float cannot hold is no setting."""
+    with pytest.raises(NotationError):
+        parse(line)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ERHIOSupTwinCrop*|()=,. 0123456789e-" + string.ascii_lowercase, max_size=40))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    """Any text is a recipe or an error of the notation, never another error."""
+    try:
+        found = parse(text)
+    except NotationError as wrong:
+        told = str(wrong)
+    else:
+        told = "wanted" if parse(written(found)) == found else ""
+    assert "wanted" in told
