@@ -20,10 +20,12 @@ FIRST_SHARE = 0.6
 """The first refined volume may take this share of the time left; machines are not always as fast as they were."""
 LEAST_SHARE = 0.2
 """A recipe cut to less than this share of its iterations is no longer that recipe."""
-GOOD_SHARE = 0.4
+GOOD_SHARE = 0.25
 """A cheaper offer is preferred to one that would have to be cut below this share."""
 SAFETY = 0.8
 """Better revisions are begun only if their estimate takes at most this share of the time left."""
+LEAST_PROVISIONAL = 0.5
+"""A provisional recipe is not cut below this share of its iterations, however slow the machine."""
 FIRST_VOLUME_RISK = 1.5
 """A scan's first provisional volume is begun though its estimate is longer than the rest of the scan by this."""
 UNKNOWN_HOLD_S = 60.0
@@ -123,11 +125,17 @@ class Agenda:
         return last is None or overdue or now + estimate / share < last
 
     def _provisional(self, outlook: Outlook) -> Start:
+        """The first offer that is quick enough; if none is, the cheapest, its recipe shortened."""
         runs = max(2, self.workers)
         for offer in outlook.provisional:
             estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
             if estimate <= self.provisional_s:
                 break
+        else:
+            around = self.speed.around(offer.window.shape)
+            share = max(LEAST_PROVISIONAL, (self.provisional_s - around) / max(estimate - around, 1e-9))
+            offer = Offer(offer.window, scaled(offer.recipe, max(1, round(offer.recipe.iterations * share))))
+            estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
         job = Job(
             scan=outlook.scan,
             window_revision=outlook.window_revision,

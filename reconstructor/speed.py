@@ -12,7 +12,7 @@ FIRST_GUESS_S = 1.5e-8
 GROWTH = 1.1
 """An iteration's time grows as voxels to this power: transforms and caches."""
 AROUND_S = 0.2
-AROUND_A_VOXEL_S = 4e-7
+AROUND_A_VOXEL_S = 8e-7
 MEMORY = 0.5
 """Weight of the newest measurement."""
 
@@ -29,12 +29,20 @@ class Speed:
     """Shapes whose speed is only that of a rehearsal: the first job's takes its place."""
 
     def iteration(self, shape: Triple) -> float:
-        """Seconds an iteration on a window of this shape takes."""
-        voxels = _voxels(shape)
-        if not self.iteration_s:
-            return FIRST_GUESS_S * voxels
-        nearest = min(self.iteration_s, key=lambda s: abs(_voxels(s) - voxels))
-        return float(self.iteration_s[nearest] * (voxels / _voxels(nearest)) ** GROWTH)
+        """Seconds an iteration on a window of this shape takes.
+
+        A rehearsal is disturbed by all that goes on while a scan begins, so it counts only where it is quicker than
+        what the jobs done on other shapes let expect.
+        """
+        told = {other: value for other, value in self.iteration_s.items() if other not in self.rehearsed}
+        if shape in told:
+            return told[shape]
+        guesses = [_scaled(told, shape)] if told else []
+        if shape in self.rehearsed:
+            guesses.append(self.iteration_s[shape])
+        if not guesses:
+            guesses.append(_scaled(self.iteration_s, shape) if self.iteration_s else FIRST_GUESS_S * _voxels(shape))
+        return min(guesses)
 
     def around(self, shape: Triple) -> float:
         """Seconds of a job on a window of this shape that are no iterations."""
@@ -62,6 +70,13 @@ class Speed:
         if shape in self.iteration_s:
             return self
         return Speed(_with(self.iteration_s, shape, iteration_s), self.around_s, self.rehearsed | {shape})
+
+
+def _scaled(known: dict[Triple, float], shape: Triple) -> float:
+    """From the known shape nearest in size."""
+    voxels = _voxels(shape)
+    nearest = min(known, key=lambda other: abs(_voxels(other) - voxels))
+    return float(known[nearest] * (voxels / _voxels(nearest)) ** GROWTH)
 
 
 def _with(known: dict[Triple, float], shape: Triple, value: float | None) -> dict[Triple, float]:

@@ -85,6 +85,18 @@ def test_a_provisional_that_would_end_after_the_last_frame_waits_for_it() -> Non
     assert begun(AGENDA.decide(11.5, [nearly], None)).frames == 98
 
 
+def test_a_provisional_is_shortened_on_a_slow_machine() -> None:
+    """The cheapest window's recipe loses iterations, half of them at most, so that volumes keep coming."""
+    iterations = []
+    for iteration_s in (0.002, 0.008, 0.1):
+        slow = Agenda(2, Speed({SMALL: iteration_s}, {SMALL: 0.2}))
+        job = begun(slow.decide(6.0, [outlook(expected=1000)], None))
+        iterations.append(job.offer.recipe.iterations)
+    assert iterations[0] == 300
+    assert iterations[1] == pytest.approx(225, abs=2)
+    assert iterations[2] == 150
+
+
 def test_the_full_curve_is_shown_first_and_then_refined() -> None:
     """After the last frame: one provisional on all frames, then the refined job."""
     over = replace(OVER, shown_frames=60)

@@ -44,3 +44,11 @@ def test_a_rehearsal_counts_until_a_job_tells_better() -> None:
     assert told.iteration(SMALL) == 0.002
     assert told.prepared(SMALL, 0.02).iteration(SMALL) == 0.002
     assert told.learnt(SMALL, 0.004, None).iteration(SMALL) == pytest.approx(0.003)
+
+
+def test_a_disturbed_rehearsal_is_not_believed_against_a_job_on_another_shape() -> None:
+    """Of a rehearsal and what jobs on other shapes let expect, the quicker one is taken."""
+    disturbed = Speed().prepared(LARGE, 0.2).learnt(SMALL, 0.002, None)
+    assert disturbed.iteration(LARGE) == pytest.approx(0.002 * 8**1.1)
+    calm = Speed().prepared(LARGE, 0.012).learnt(SMALL, 0.002, None)
+    assert calm.iteration(LARGE) == 0.012
