@@ -110,6 +110,8 @@ def _beginning(
         support = from_autocorrelation(data, _from(recipe.beginning.autocorrelation, float(rng.random())))
     else:
         support = grown(resolution.resampled_support(given, problem.shape), recipe.beginning.grow_voxels)
+    if not support.any():
+        raise PhasingError(f"the support to begin with has 0 of {support.size} voxels; wanted at least 1")
     if start.obj is not None:
         obj = resolution.resampled(start.obj, problem.shape).astype(np.complex64)
         factor = quality.scale(problem, quality.intensity(obj))

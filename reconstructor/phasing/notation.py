@@ -174,7 +174,7 @@ class _Reader:
             raise NotationError(
                 self.text, argument.at, f"the range {low:g}..{high:g}", f"one number for {argument.name}"
             )
-        if whole and low != int(low):
+        if whole and not low.is_integer():
             raise NotationError(self.text, argument.at, f"{low:g}", f"a whole number for {argument.name}")
         return int(low) if whole else low
 
@@ -256,11 +256,11 @@ def sha256(recipe: Recipe) -> str:
 
 
 def _stage(stage: Stage) -> str:
-    items = [f"Crop({stage.crop!r})"] if stage.crop != 1 else []
+    items = [f"Crop({float(stage.crop)!r})"] if stage.crop != 1 else []
     items += [f"Tries({stage.tries})"] if stage.tries != 1 else []
     items += [_setting("Sup", stage.shrinkwrap)] if stage.shrinkwrap else []
     items += [_setting("Twin", stage.twin)] if stage.twin else []
-    items += [f"{step.algorithm}({step.beta!r})**{step.iterations}" for step in stage.steps]
+    items += [f"{step.algorithm}({float(step.beta)!r})**{step.iterations}" for step in stage.steps]
     return " * ".join(items)
 
 
@@ -268,5 +268,8 @@ def _setting(word: str, value: Any) -> str:
     arguments = []
     for name, (key, kind) in _SETTINGS[word].fields.items():
         number = getattr(value, key)
-        arguments.append(f"{name}={number[0]!r}..{number[1]!r}" if kind == "range" else f"{name}={number!r}")
+        if kind == "range":
+            arguments.append(f"{name}={float(number[0])!r}..{float(number[1])!r}")
+        else:
+            arguments.append(f"{name}={int(number) if kind == 'whole' else float(number)!r}")
     return f"{word}({', '.join(arguments)})"

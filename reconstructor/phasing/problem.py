@@ -71,8 +71,13 @@ def _check(problem: Problem) -> None:
     if not np.isfinite(used).all() or (used < 0).any():
         bad = int(np.count_nonzero(~np.isfinite(used) | (used < 0)))
         raise PhasingError(f"{bad} measured voxels hold NaN, infinite or negative counts; wanted counts ≥ 0")
-    if problem.response is not None and not (problem.response[known | free] > 0).all():
-        raise PhasingError("response is not positive in every measured voxel; wanted > 0 (mark the others unknown)")
+    if not (np.isfinite(problem.background) and problem.background >= 0):
+        raise PhasingError(f"background is {problem.background} photons a voxel; wanted a finite number ≥ 0")
+    if problem.response is not None:
+        response = problem.response[known | free]
+        if not (np.isfinite(response) & (response > 0)).all():
+            wanted = "> 0, and finite (mark the others unknown)"
+            raise PhasingError(f"response is not positive in every measured voxel; wanted {wanted}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,9 +43,10 @@ def expected_deviance(counts: Wide) -> Wide:
     k = np.arange(1, 80)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.exp(k * np.log(mean) - mean - scipy.special.gammaln(k + 1))
-        mean_log = np.where(mean > 0, (chance * k * np.log(k / mean)).sum(axis=0), 0.0)
-    table = 2 * mean_log
-    low = np.interp(np.sqrt(np.minimum(counts, 12.0)), np.sqrt(mean), table)
+        of_k = np.where(mean > 0, (chance * k * np.log(k)).sum(axis=0), 0.0)
+    faint = np.minimum(counts, 12.0)
+    # E[Io ln Io] is smooth and may be interpolated; Ic ln Ic, which rules where hardly any count is expected, is not.
+    low = 2 * (np.interp(np.sqrt(faint), np.sqrt(mean), of_k) - scipy.special.xlogy(faint, faint))
     high = np.maximum(counts, 12.0)
     series = 1 + 1 / (6 * high) + 1 / (6 * high**2) + 19 / (60 * high**3)
     return np.where(counts < 12.0, low, series)

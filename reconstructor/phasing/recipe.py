@@ -46,7 +46,8 @@ class Shrinkwrap:
         _want(self.every >= 1, f"shrinkwrap every {self.every} iterations", "every 1 or more")
         low, high = self.threshold
         _want(0 < low <= high, f"shrinkwrap threshold {low}..{high}", "0 < low ≤ high")
-        _want(min(self.sigma_voxels) > 0, f"shrinkwrap sigma {self.sigma_voxels}", "σ > 0 voxels")
+        sigma = self.sigma_voxels
+        _want(min(sigma) > 0 and max(sigma) < 1000, f"shrinkwrap sigma {sigma}", "0 < σ < 1000 voxels")
         small, large = self.fraction
         _want(0 <= small < large <= 1, f"support fraction {small}..{large}", "0 ≤ small < large ≤ 1")
 
@@ -104,6 +105,11 @@ class Beginning:
     """Cold: the support is where |autocorrelation| is above this share (drawn a run) of its maximum."""
     grow_voxels: int = 2
     """Warm: the given support is grown by this first."""
+
+    def __post_init__(self) -> None:
+        low, high = self.autocorrelation
+        _want(0 < low <= high < 1, f"autocorrelation {low}..{high}", "0 < low ≤ high < 1")
+        _want(0 <= self.grow_voxels < 1000, f"grow {self.grow_voxels} voxels", "0 to 999")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def test_nonsense_is_refused_with_found_and_wanted() -> None:
         (lambda: Step("HIO", 1, float("nan")), "β of HIO is nan"),
         (lambda: Shrinkwrap(every=0), "shrinkwrap every 0 iterations; wanted every 1 or more"),
         (lambda: Shrinkwrap(threshold=(0.4, 0.1)), r"threshold 0.4..0.1; wanted 0 < low ≤ high"),
-        (lambda: Shrinkwrap(sigma_voxels=(2.0, 0.0)), "sigma .*; wanted σ > 0 voxels"),
+        (lambda: Shrinkwrap(sigma_voxels=(2.0, 0.0)), "sigma .*; wanted 0 < σ < 1000 voxels"),
         (lambda: Shrinkwrap(fraction=(0.7, 0.1)), "support fraction 0.7..0.1; wanted"),
         (lambda: TwinRemoval(at=1.0), "twin removal at 1.0; wanted 0 ≤ at < 1"),
         (lambda: Stage(()), "a stage without steps; wanted at least one"),
