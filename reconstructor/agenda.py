@@ -18,6 +18,8 @@ PUBLISH_S = 0.6
 """Kept free before the hold's end: archive and publication."""
 FIRST_SHARE = 0.6
 """The first refined volume may take this share of the time left; machines are not always as fast as they were."""
+RESERVE = 0.1
+"""Of the time left, kept free for what follows the runs beyond what that took before."""
 LEAST_SHARE = 0.2
 """A recipe cut to less than this share of its iterations is no longer that recipe."""
 GOOD_SHARE = 0.25
@@ -167,7 +169,7 @@ class Agenda:
             offer=Offer(offer.window, cut),
             runs=runs,
             first_seed=outlook.refined_runs,
-            finish_by=self._finish_by(outlook, offer),
+            finish_by=self._finish_by(now, outlook, offer),
         )
         return Start(job, self.speed.job(cut, shape, runs, self.workers), fits)
 
@@ -193,14 +195,17 @@ class Agenda:
             runs=runs,
             first_seed=outlook.refined_runs,
             more=True,
-            finish_by=self._finish_by(outlook, offer),
+            finish_by=self._finish_by(now, outlook, offer),
         )
         return Start(job, estimate, fits=True)
 
-    def _finish_by(self, outlook: Outlook, offer: Offer) -> float | None:
-        """When runs have to end so that their volume is out before the hold ends."""
+    def _finish_by(self, now: float, outlook: Outlook, offer: Offer) -> float | None:
+        """When runs have to end so that their volume is out before the hold ends, also if all goes slower by then."""
         end = outlook.hold_ends_at
-        return None if end is None else end - PUBLISH_S - self.speed.around(offer.window.shape)
+        if end is None:
+            return None
+        after = self.speed.around(offer.window.shape)
+        return end - PUBLISH_S - max(after, min(2 * after, RESERVE * (end - now)))
 
     def _stale(self, now: float, outlooks: Sequence[Outlook], running: Job, due: Start | None) -> str:
         """Why the job in flight is not wanted any more; "" if it is."""

@@ -24,6 +24,8 @@ from reconstructor.work import Beginning, Made, Task
 
 LOOK_UP_S = 0.2
 """A run looks about this often whether it is still wanted."""
+LEAST_PART = 0.5
+"""A further run is not begun where there is time for less than this part of it."""
 
 
 class DroppedError(Exception):
@@ -105,7 +107,7 @@ class Flight:
 
     def _run(self, problem: Problem, beginning: Beginning, runs: int) -> Member | None:
         """One run; None if it was dropped or had no time even to begin."""
-        if self.dropped.is_set() or (self._late() and self.begun >= 1):
+        if self.dropped.is_set() or (self.begun >= 1 and not self._worth_beginning()):
             return None
         self.begun += 1
         began = self.clock()
@@ -144,6 +146,14 @@ class Flight:
         except PhasingError:
             return None
         return newest
+
+    def _worth_beginning(self) -> bool:
+        """Whether another run has time for a good part of its iterations."""
+        limit = self.task.job.finish_by
+        if limit is None:
+            return True
+        usual = sum(self.run_s) / len(self.run_s) if self.run_s else 0.0
+        return self.clock() + LEAST_PART * usual <= limit
 
     def _late(self) -> bool:
         limit = self.task.job.finish_by
