@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
 
-from contract.service import run
-from contract.settings import SettingsError, load
+from contract.service import Service, run
+from contract.settings import ServiceSettings, SettingsError, load
 from contract.stream import Publisher, Subscriber, open_publisher, open_subscriber
 from contract.telemetry import Telemetry
 
@@ -36,40 +36,32 @@ def reconstructor(
     config: Annotated[Path | None, typer.Option(help="TOML file; its table [reconstructor] is read.")] = None,
 ) -> None:
     """Turn growing rocking curves into provisional volumes, and finished ones into refined volumes."""
+    # Nothing but the parameters is there yet: each is a setting of its name, but for the file of settings.
+    flags = {name: value for name, value in locals().items() if name != "config"}
+    telemetry = Telemetry(SECTION)
+    try:
+        service, settings = _service(config, telemetry, flags)
+    except SettingsError as error:
+        _refuse(str(error))
+    raise typer.Exit(run(service, settings, telemetry))
+
+
+def _service(config: Path | None, telemetry: Telemetry, flags: dict[str, Any]) -> tuple[Service, ServiceSettings]:
+    """The service as it was asked for. SettingsError: it cannot be had like that."""
     # Here, because these take a second to load, and other commands do not need them.
     from reconstructor.service import ReconstructorService
     from reconstructor.settings import ReconstructorSettings
 
-    telemetry = Telemetry(SECTION)
-    try:
-        settings = load(
-            ReconstructorSettings,
-            SECTION,
-            config,
-            folder=folder,
-            streamer_live=streamer_live,
-            streamer_control=streamer_control,
-            live=live,
-            control=control,
-            workers=workers,
-            provisional_side=provisional_side,
-            refined_side=refined_side,
-            metrics_port=metrics_port,
-            ready_file=ready_file,
-            log_level=log_level,
-        )
-        keys = settings.keys()
+    settings = load(ReconstructorSettings, SECTION, config, **flags)
+    keys = settings.keys()
 
-        def follow() -> Subscriber:
-            return open_subscriber(settings.streamer, name="streamer", keys=keys, happened=telemetry.happened)
+    def follow() -> Subscriber:
+        return open_subscriber(settings.streamer, name="streamer", keys=keys, happened=telemetry.happened)
 
-        def publish() -> Publisher:
-            return open_publisher(settings.volumes, name="volumes", keys=keys, happened=telemetry.happened)
+    def publish() -> Publisher:
+        return open_publisher(settings.volumes, name="volumes", keys=keys, happened=telemetry.happened)
 
-        service = ReconstructorService(settings, follow, publish, happened=telemetry.happened)
-    except SettingsError as error:
-        _refuse(str(error))
-    raise typer.Exit(run(service, settings, telemetry))
+    return ReconstructorService(settings, follow, publish, happened=telemetry.happened), settings
 
 
 @app.command("score")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -78,10 +79,9 @@ def without_archive(kept: Archived) -> Archived:
 
 
 def _volume(made: Made, occasion: Occasion) -> Volume:
-    job, reading, crystal = made.task.job, made.task.reading, made.crystal
-    started, hold = reading.started, occasion.hold
-    recipe = job.offer.recipe
-    found_hand = made.task.matched and crystal.likeness > SURE_HAND
+    job, reading, crystal, hold = made.task.job, made.task.reading, made.crystal, occasion.hold
+    started = reading.started
+    hand = _hand(made)
     return Volume(
         scan=started.scan,
         stage=job.stage,
@@ -94,8 +94,8 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         frames_expected=started.frames_expected,
         missing=reading.missing,
         completion=occasion.completion,
-        recipe=notation.written(recipe) + _went_on(made.origin),
-        recipe_sha256=notation.sha256(recipe),
+        recipe=notation.written(job.offer.recipe) + _went_on(made.origin),
+        recipe_sha256=notation.sha256(job.offer.recipe),
         seeds=made.seeds,
         start=made.start,
         runs=len(made.seeds),
@@ -110,8 +110,8 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         isosurface=crystal.isosurface,
         voxel_nm=(crystal.voxel_nm,) * 3,
         origin_nm=crystal.origin_nm,
-        hand="matched" if found_hand else "unknown",
-        assumptions=made.assumptions if found_hand else (*made.assumptions, HAND_ASSUMED),
+        hand=hand,
+        assumptions=made.assumptions if hand == "matched" else (*made.assumptions, HAND_ASSUMED),
         archive=occasion.archive,
         made_at=occasion.made_at,
         density=crystal.density,
@@ -119,6 +119,10 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         strain=crystal.strain,
         support=crystal.support,
     )
+
+
+def _hand(made: Made) -> Literal["unknown", "matched"]:
+    return "matched" if made.task.matched and made.crystal.likeness > SURE_HAND else "unknown"
 
 
 def _went_on(origin: str) -> str:
