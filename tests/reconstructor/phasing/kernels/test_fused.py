@@ -114,6 +114,33 @@ def test_a_chain_with_shrinkwrap_equals_the_reference(small) -> None:
         agree(kernel, reference, "ER", 1)
 
 
+@pytest.mark.parametrize("how", ["shrink", "restrict"])
+def test_er_forgets_what_a_smaller_support_leaves_out(how: str) -> None:
+    """ER skips planes without support: when an update drops a part of the object, that part is still transformed once,
+    as by the reference."""
+    rng = np.random.default_rng(2)
+    shape = (48, 96, 96)
+    support = np.zeros(shape, np.bool_)
+    support[6:14, 40:60, 40:60] = support[24:40, 40:60, 40:60] = True
+    obj = (support * np.exp(3j * rng.random(shape))).astype(np.complex64)
+    obj[:20] *= np.float32(0.1)
+    amplitude = (np.abs(np.fft.fftshift(np.fft.fftn(obj))) * rng.uniform(0.8, 1.2, shape)).astype(np.float32)
+    reference = ReferenceKernel()
+    with fused(1) as kernel:
+        for each in (kernel, reference):
+            each.load(amplitude)
+            each.put(obj, support)
+        agree(kernel, reference, "ER", 2)
+        for each in (kernel, reference):
+            if how == "shrink":
+                each.shrink(0.5, 0.4, (1e-4, 0.7))
+            else:
+                each.restrict(support & (np.arange(48) > 20)[:, None, None])
+        assert not kernel.support()[:20].any()
+        assert (kernel.support() == reference.support()).all()
+        agree(kernel, reference, "ER", 3)
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shrinkwrap_equals_the_reference(shape: Shape) -> None:
     """Supports, their count, the threshold used and the snapshot, over the widths a recipe goes through."""
