@@ -106,7 +106,7 @@ def test_a_volume_is_scored_against_the_truth(played: Callable[..., Any], i13: A
     )
     window = Window3((0, 0, 0), (1, 1, 1), (48, 48, 48))
     flat = np.eye(3)
-    kept = Archived(volume, obj, np.abs(obj) > 0, window, flat, flat, (1.0, 0.0, 0.0), i13, False, (0.0,) * 16, 1, 0.01)
+    kept = Archived(volume, obj, np.abs(obj) > 0, window, flat, flat, (1.0, 0.0, 0.0), i13, False, (0.0,) * 16, 1)
     path = archive.write(tmp_path / "v.cxi", kept)
     with h5py.File(tmp_path / "truth.h5", "w") as file:
         group = file.create_group("holds/0")
