@@ -16,7 +16,7 @@ LARGEST_VOXELS = 6_000_000
 MARGIN = 2
 """Empty voxels left round the support."""
 OUTER_SHARE = 0.1
-"""Of the crystal's density, the 95th percentile inside the isosurface: one bright voxel decides nothing."""
+"""Of the bulk's density: about what shrinkwraps take for the edge."""
 BULK_FROM = 0.2
 """The bulk's density is looked for above this share of the maximum."""
 ISOSURFACE_RANGE = (0.15, 0.6)
@@ -75,7 +75,7 @@ def crystal(
         voxel_nm=voxel_nm,
         origin_nm=placed.origin_nm,
         isosurface=level,
-        outer_volume_um3=_volume_um3(inside & (density >= _outer(density, inside, level)), voxel_nm),
+        outer_volume_um3=_volume_um3(inside & (density >= 2 * OUTER_SHARE * level), voxel_nm),
         isosurface_volume_um3=_volume_um3(inside & (density >= level), voxel_nm),
         twinned=settled.twinned,
         signature=settled.signature,
@@ -93,12 +93,6 @@ def isosurface(density: Field, support: Mask) -> float:
     middles = (edges[:-1] + edges[1:]) / 2
     bulk = middles[int(np.argmax(np.where(middles >= BULK_FROM, smooth, -1.0)))]
     return float(np.clip(bulk / 2, *ISOSURFACE_RANGE))
-
-
-def _outer(density: Field, support: Mask, level: float) -> float:
-    """Density at the outer bound."""
-    bulk = density[support & (density >= level)]
-    return OUTER_SHARE * float(np.percentile(bulk, 95)) if bulk.size else 0.0
 
 
 def _volume_um3(inside: Mask, voxel_nm: float) -> float:
