@@ -17,6 +17,7 @@
 - `notation`    `parse(line, name) -> Recipe`, `written(recipe) -> line`, `sha256(recipe)`, NotationError
 - `recipe_file` `default("refined" | "provisional")`, `load(path)`, `read(text, origin)`
 - `engine`      `run(recipe, problem, start, kernel, seed, every=20) -> Iterator[Estimate]`
+- `program`     `cost(recipe, problem, start)`: iterations of a run on this problem in units of one at full size
 - `kernel`      the protocol; `kernels.reference.ReferenceKernel()`, `kernels.cpu.choose(shape, threads)`
 - `quality`     `misfit(problem, obj, support_voxels) -> Misfit`, `mean_to_max`, `overlap`, PRTF
 - `population`  rejection, choice by free LLK, alignment, first eigenmode and its weight

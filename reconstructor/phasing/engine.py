@@ -20,6 +20,7 @@ from reconstructor.phasing.problem import (
     amplitude,
     free_llk,
 )
+from reconstructor.phasing.program import iterations, program
 from reconstructor.phasing.recipe import Range, Recipe, Stage
 from reconstructor.phasing.schedule import Chunk, chunks
 from reconstructor.phasing.support import from_autocorrelation, grown, halved
@@ -39,11 +40,10 @@ def run(
     """
     sizes.check(problem.shape)
     rng, start = np.random.default_rng(seed), start or Start()
-    stages = _stages(recipe, start)
-    total = sum(stage.iterations * stage.tries for _, stage in stages)
-    best, done = _Attempt(), 0
-    for number, stage in stages:
-        part = resolution.cropped(problem, stage.crop)
+    legs = program(recipe, problem, start)
+    best, done, total = _Attempt(), 0, iterations(legs)
+    for number, stage, shape in legs:
+        part = resolution.cropped(problem, shape)
         data = amplitude(part)
         kernel.load(data)
         carried, best = best, _Attempt()
@@ -62,15 +62,6 @@ def run(
                     estimate = (best.estimate or estimate) if attempt == stage.tries - 1 else estimate
                 yield estimate
             done += stage.iterations
-
-
-def _stages(recipe: Recipe, start: Start) -> list[tuple[int, Stage]]:
-    """The stages of a run and their places: a given object needs no low resolution."""
-    stages = list(enumerate(recipe.stages))
-    if start.obj is None:
-        return stages
-    full = next((number for number, stage in stages if stage.crop == 1), len(stages) - 1)
-    return stages[full:]
 
 
 @dataclass(frozen=True)

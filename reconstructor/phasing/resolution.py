@@ -6,18 +6,26 @@ import numpy as np
 import scipy.fft
 
 from reconstructor.phasing.problem import Complex, Mask, Problem, Shape
-from reconstructor.phasing.sizes import nearest_fast
+from reconstructor.phasing.sizes import smallest_fast
+
+LEAST = 32
+"""An axis is never cropped to fewer voxels."""
+LEAST_EXTENT = 8.0
+"""Nor so far that the crystal is fewer voxels wide: a coarser grid does not hold a dislocation's phase."""
 
 
-def cropped_shape(shape: Shape, share: float) -> Shape:
-    """The fast sizes nearest to this share of each axis, never more than the axis has."""
-    a, b, c = (n if share >= 1 else min(n, nearest_fast(n * share)) for n in shape)
+def cropped_shape(shape: Shape, share: float, extent_voxels: tuple[float, ...] = (np.inf,) * 3) -> Shape:
+    """At least this share of each axis, in fast sizes, with 32 voxels or more and the crystal 8 voxels wide or more;
+    never more than the axis has. `extent_voxels`: the crystal's width on the whole window."""
+    a, b, c = (
+        n if share >= 1 else min(n, smallest_fast(max(n * share, LEAST, n * LEAST_EXTENT / max(wide, 1.0))))
+        for n, wide in zip(shape, extent_voxels, strict=True)
+    )
     return a, b, c
 
 
-def cropped(problem: Problem, share: float) -> Problem:
+def cropped(problem: Problem, shape: Shape) -> Problem:
     """The central part of the data, the peak at n // 2 of the new axes; unknown and free voxels stay so."""
-    shape = cropped_shape(problem.shape, share)
     if shape == problem.shape:
         return problem
     a, b, c = (slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(problem.shape, shape, strict=True))

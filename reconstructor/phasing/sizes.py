@@ -21,6 +21,11 @@ def nearest_fast(length: float) -> int:
     return min(FAST, key=lambda n: abs(n - length))
 
 
+def smallest_fast(length: float) -> int:
+    """The shortest fast length that is not shorter; the longest there is, where none is."""
+    return next((n for n in FAST if n >= length), FAST[-1])
+
+
 def largest_fast(length: int) -> int:
     """The largest fast length that is not longer."""
     if length < FAST[0]:

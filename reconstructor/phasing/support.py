@@ -104,12 +104,37 @@ def _trimmed(box: Box, inside: Mask, voxels: int, threshold: float) -> Update:
     return Update((a, b, c), inside[tight], voxels, threshold)
 
 
-def from_autocorrelation(amplitude: Real, threshold: float) -> Mask:
-    """Where the modulus of the autocorrelation of the known intensities exceeds threshold × its maximum."""
+def autocorrelation(amplitude: Real) -> Real:
+    """Modulus of the object's autocorrelation, from the known intensities; maximum at n // 2."""
     intensity = np.where(amplitude > 0, np.square(amplitude), np.float32(0))
-    correlation = np.abs(scipy.fft.fftshift(scipy.fft.ifftn(scipy.fft.ifftshift(intensity))))
+    out: Real = np.abs(scipy.fft.fftshift(scipy.fft.ifftn(scipy.fft.ifftshift(intensity))))
+    return out
+
+
+def from_autocorrelation(amplitude: Real, threshold: float) -> Mask:
+    """Where the autocorrelation exceeds threshold × its maximum."""
+    correlation = autocorrelation(amplitude)
     support: Mask = correlation > threshold * correlation.max()
     return support
+
+
+def extent_voxels(amplitude: Real) -> tuple[float, float, float]:
+    """How wide the crystal is along each axis, within some 10 %, up to 30 % too small under strain.
+
+    Half of where the autocorrelation, projected on the axis by its maximum, stays above 3 % of its centre (or above
+    its noise, if that is more).
+    """
+    correlation = autocorrelation(amplitude)
+    photons = float(np.sum(np.square(amplitude), where=amplitude > 0, dtype=np.float64))
+    level = max(0.03, 6 / np.sqrt(photons)) * float(correlation.max())
+    widths = []
+    for axis, n in enumerate(correlation.shape):
+        line = correlation.max(axis=tuple(a for a in range(3) if a != axis))
+        low = np.flatnonzero(line <= level)
+        before, after = low[low < n // 2], low[low > n // 2]
+        first, last = (before[-1] if before.size else -1), (after[0] if after.size else n)
+        widths.append(float(last - first) / 2)
+    return widths[0], widths[1], widths[2]
 
 
 def grown(support: Mask, voxels: int) -> Mask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconstructor.phasing.problem import PhasingError
-from reconstructor.phasing.sizes import FAST, check, largest_fast, nearest_fast
+from reconstructor.phasing.sizes import FAST, check, largest_fast, nearest_fast, smallest_fast
 
 
 def test_fast_lengths_are_even_and_smooth() -> None:
@@ -50,3 +50,9 @@ def test_a_slow_shape_is_refused_by_axis() -> None:
     with pytest.raises(PhasingError, match="the column axis has 0 voxels"):
         check((64, 64, 0))
     assert check((49, 75, 64)) is None
+
+
+@pytest.mark.parametrize(("length", "wanted"), [(1, 16), (33.0, 48), (64, 64), (5000, FAST[-1])])
+def test_the_smallest_fast_length_is_not_shorter(length: float, wanted: int) -> None:
+    """As long as there is one; else the longest."""
+    assert smallest_fast(length) == wanted
