@@ -17,7 +17,7 @@ MARGIN = 2
 """Empty voxels left round the support."""
 OUTER_SHARE = 0.1
 """Of the bulk's density: about what shrinkwraps take for the edge."""
-BULK_FROM = 0.2
+BULK_FROM = 0.3
 """The bulk's density is looked for above this share of the maximum."""
 ISOSURFACE_RANGE = (0.15, 0.6)
 
@@ -84,12 +84,14 @@ def crystal(
 
 
 def isosurface(density: Field, support: Mask) -> float:
-    """Level that bounds the crystal: half of the bulk's density, which is the histogram's mode inside the support.
+    """Level that bounds the crystal: half of the bulk's density, where the histogram inside the support has its mode.
 
-    A homogeneous crystal blurred by any symmetric resolution function has half of its density at its faces.
+    A homogeneous crystal blurred by any symmetric resolution function has half of its density at its faces. Voxels
+    count by their density, so that the wide, faint surroundings of a loose support are not taken for the bulk.
     """
-    counts, edges = np.histogram(density[support], bins=64, range=(0.0, 1.0))
-    smooth = ndimage.gaussian_filter1d(counts.astype(float), 1.5)
+    inside = density[support]
+    weight, edges = np.histogram(inside, bins=64, range=(0.0, 1.0), weights=inside)
+    smooth = ndimage.gaussian_filter1d(weight.astype(float), 3.0)
     middles = (edges[:-1] + edges[1:]) / 2
     bulk = middles[int(np.argmax(np.where(middles >= BULK_FROM, smooth, -1.0)))]
     return float(np.clip(bulk / 2, *ISOSURFACE_RANGE))
