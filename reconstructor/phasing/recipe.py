@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from reconstructor.phasing.problem import PhasingError
 from reconstructor.phasing.steps import ALGORITHMS, Algorithm
@@ -126,6 +127,29 @@ class Runs:
         _want(self.cold >= 0 and self.warm >= 0 and self.cold + self.warm >= 1, f"{self}", "at least one run")
 
 
+Breeding = Literal["geometric", "mean", "maximum", "minimum"]
+BREEDINGS: tuple[Breeding, ...] = ("geometric", "mean", "maximum", "minimum")
+
+
+@dataclass(frozen=True)
+class Guided:
+    """Generations of runs: after each the worse ones are culled and the others bred with the best."""
+
+    generations: int = 3
+    breeding: Breeding = "geometric"
+    """How two amplitudes become one, after alignment; the phase is the best's."""
+    keep: float = 0.5
+    """Share of the runs, the best by free LLK, that live on."""
+    sigma_voxels: Range = (2.0, 1.5)
+    """Low-pass of a bred object, falling from the second generation to the last."""
+
+    def __post_init__(self) -> None:
+        _want(self.generations >= 2, f"{self.generations} generations", "at least 2")
+        _want(self.breeding in BREEDINGS, f"breeding {self.breeding!r}", "one of " + ", ".join(BREEDINGS))
+        _want(0 < self.keep <= 1, f"a share kept of {self.keep}", "0 < keep ≤ 1")
+        _want(min(self.sigma_voxels) >= 0, f"a low-pass of {self.sigma_voxels}", "σ ≥ 0 voxels")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that decides a run, but its data, start and seed."""
@@ -134,6 +158,8 @@ class Recipe:
     stages: tuple[Stage, ...]
     beginning: Beginning = Beginning()
     runs: Runs = Runs(1)
+    guided: Guided | None = None
+    """None: runs know nothing of each other."""
 
     def __post_init__(self) -> None:
         _want(bool(self.stages), f"recipe {self.name!r} without stages", "at least one")
