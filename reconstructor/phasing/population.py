@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from reconstructor.phasing.problem import Complex, Estimate, PhasingError, free_
 
 MOST_ENERGY_OUTSIDE = 0.10
 """Runs with more of their energy outside the support are rejected."""
+MOST_FREE_LLK = 1.5
+"""Runs whose free LLK is above this many times the best's are rejected: they stagnated."""
 LEAST_COLD_RUNS = 10
-"""Fewer cold runs do not tell how alike they are: their weight is "not determined"."""
+"""Fewer cold runs do not tell how alike they are: their weight and PRTF are "not determined"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +26,27 @@ class Member:
     estimate: Estimate
     seed: int
     warm: bool = False
+    generation: int = 0
+    """0: begun without the others; g: bred with the best of generation g − 1."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether it tells anything about how alike runs are: cold, and bred with no other."""
+        return not self.warm and self.generation == 0
 
     @property
     def free_llk(self) -> float:
         """What members are ranked by."""
         return free_llk(self.estimate)
+
+
+class Rejected(NamedTuple):
+    """A run that is not to be used."""
+
+    place: int
+    """In the population."""
+    reason: str
+    """Names the value found and the limit."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +57,8 @@ class Choice:
     """The lowest free LLK, cold or warm, among those kept."""
     kept: tuple[int, ...]
     """From the lowest free LLK to the highest."""
-    rejected: tuple[int, ...]
-    """More than 10 % of the energy outside the support. Where that holds for all, all are kept."""
+    rejected: tuple[Rejected, ...]
+    """In the order of the population."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +68,9 @@ class Mode:
     obj: Complex
     """First eigenmode of the aligned members, with the best one's phase, and the members' mean energy times weight."""
     weight: float | None
-    """λ₁/Σλ of the cold members; None: not determined (fewer than 10 of them)."""
+    """λ₁/Σλ of the independent members; None: not determined (fewer than 10 of them)."""
+    mean: Complex | None
+    """Mean of the independent members, each turned to the best one's phase: what the PRTF is of; None with `weight`."""
     members: int
     """Objects the mode was made of."""
     overlaps: tuple[float, ...]
@@ -57,29 +78,55 @@ class Mode:
 
 
 def choose(population: Sequence[Member]) -> Choice:
-    """Reject by energy outside the support, then choose by free LLK alone."""
+    """Reject, then rank by free LLK alone.
+
+    Rejected is what has more than 10 % of its energy outside the support (unless that holds for all), and of the
+    others what has more than 1.5 times the free LLK of the best of them.
+    """
     if not population:
         raise PhasingError("a population of 0 runs; wanted at least one")
-    ranked = sorted(range(len(population)), key=lambda place: population[place].free_llk)
-    kept = [place for place in ranked if population[place].estimate.energy_outside <= MOST_ENERGY_OUTSIDE]
-    rejected = tuple(place for place in ranked if place not in kept) if kept else ()
-    kept = kept or ranked
-    return Choice(kept[0], tuple(kept), rejected)
+    loud = [member.estimate.energy_outside > MOST_ENERGY_OUTSIDE for member in population]
+    quiet = [place for place, out in enumerate(loud) if not out or all(loud)]
+    limit = MOST_FREE_LLK * min(population[place].free_llk for place in quiet)
+    kept = sorted(
+        (place for place in quiet if population[place].free_llk <= limit), key=lambda k: population[k].free_llk
+    )
+    rejected = (
+        Rejected(place, _reason(member, loud[place] and place not in quiet, limit))
+        for place, member in enumerate(population)
+        if place not in kept
+    )
+    return Choice(kept[0], tuple(kept), tuple(rejected))
+
+
+def _reason(member: Member, loud: bool, limit: float) -> str:
+    if loud:
+        return (
+            f"{100 * member.estimate.energy_outside:.0f} % of its energy is outside the support, "
+            f"above {100 * MOST_ENERGY_OUTSIDE:.0f} %"
+        )
+    return f"its free LLK of {member.free_llk:.3g} is above {limit:.3g}, {MOST_FREE_LLK:g} times the best's"
 
 
 def first_mode(population: Sequence[Member], choice: Choice) -> Mode:
     """Align the members kept to the best (hand, sub-voxel shift, constant phase) and take their first eigenmode.
 
-    Its weight is given only from 10 cold members on, and is then that of the cold members alone.
+    Weight and mean are given only from 10 independent members on, and are then those of these alone.
     """
     best = population[choice.best].estimate.obj
     laid = [aligned(best, population[place].estimate.obj) for place in choice.kept]
     mode, _ = eigenmode([a.obj for a in laid])
     phase = np.vdot(mode, best)
     mode = mode * np.complex64(phase / abs(phase)) if phase else mode
-    cold = [a.obj for a, place in zip(laid, choice.kept, strict=True) if not population[place].warm]
-    weight = eigenmode(cold)[1] if len(cold) >= LEAST_COLD_RUNS else None
-    return Mode(mode.astype(np.complex64), weight, len(laid), tuple(a.overlap for a in laid))
+    alone = [a.obj for a, place in zip(laid, choice.kept, strict=True) if population[place].independent]
+    enough = len(alone) >= LEAST_COLD_RUNS
+    return Mode(
+        obj=mode.astype(np.complex64),
+        weight=eigenmode(alone)[1] if enough else None,
+        mean=np.mean(alone, axis=0, dtype=np.complex64) if enough else None,
+        members=len(laid),
+        overlaps=tuple(a.overlap for a in laid),
+    )
 
 
 def eigenmode(objects: Sequence[Complex]) -> tuple[Complex, float]:

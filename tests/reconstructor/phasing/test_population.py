@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from reconstructor.phasing.alignment import moved, overlap, twin
-from reconstructor.phasing.population import Member, choose, eigenmode, first_mode
+from reconstructor.phasing.population import Choice, Member, choose, eigenmode, first_mode
 from reconstructor.phasing.problem import Estimate, Misfit, PhasingError
 
 
@@ -43,7 +44,7 @@ def population(truth: np.ndarray) -> list[Member]:
     for seed in range(12):
         error = rng.standard_normal((2, *truth.shape)).astype(np.float32)
         obj = truth * (1 + np.float32(0.2) * (error[0] + 1j * error[1]))
-        members.append(member(obj, 1.0 + abs(seed - 4), seed))
+        members.append(member(obj, 1.0 + 0.05 * abs(seed - 4), seed))
     return members
 
 
@@ -94,13 +95,29 @@ def test_below_ten_cold_runs_the_weight_is_not_determined(population: list[Membe
     assert first_mode(population[:10], choose(population[:10])).weight is not None
 
 
-def test_warm_runs_do_not_enter_the_weight(population: list[Member]) -> None:
-    """Warm copies of one another would make it look better: it is that of the cold members alone."""
+@pytest.mark.parametrize("dependent", [{"warm": True}, {"generation": 1}])
+def test_only_independent_runs_enter_weight_and_mean(population: list[Member], dependent: dict[str, Any]) -> None:
+    """Warm or bred copies of one another would make them look better: they are those of the cold members alone."""
     cold = population[:10]
-    warm = [replace(population[11], warm=True)] * 5
-    choice, more = choose(cold), choose([*cold, *warm])
-    wanted = first_mode(cold, choice).weight
-    assert first_mode([*cold, *warm], more).weight == pytest.approx(wanted, rel=1e-3)
+    others = [replace(population[11], **dependent)] * 5
+    alone, more = (first_mode(members, choose(members)) for members in (cold, [*cold, *others]))
+    assert alone.mean is not None
+    assert more.members == 15
+    assert more.weight == pytest.approx(alone.weight, rel=1e-3)
+    np.testing.assert_array_equal(more.mean, alone.mean)
+    assert first_mode([*cold[:9], *others], choose([*cold[:9], *others])).mean is None
+
+
+def test_the_mean_of_members_that_are_one_object_is_that_object(population: list[Member], truth: np.ndarray) -> None:
+    """Twin, shift and constant phase of the members do not lower it; independent errors do."""
+    same = [changed(m, moved(truth, (0.3 * k, -k, 0)) * np.exp(1j * k)) for k, m in enumerate(population)]
+    same = [changed(m, twin(m.estimate.obj)) if k % 2 else m for k, m in enumerate(same)]
+    mean = first_mode(same, choose(same)).mean
+    assert mean is not None
+    assert np.linalg.norm(mean) == pytest.approx(np.linalg.norm(truth), rel=1e-3)
+    mean = first_mode(population, choose(population)).mean
+    assert mean is not None
+    assert np.linalg.norm(mean) < 0.995 * np.mean([np.linalg.norm(m.estimate.obj) for m in population])
 
 
 def test_the_lowest_free_llk_is_the_best(population: list[Member]) -> None:
@@ -117,11 +134,32 @@ def test_energy_outside_the_support_rejects(population: list[Member]) -> None:
     loud = [replace(m, estimate=replace(m.estimate, energy_outside=0.11)) for m in population]
     some = [*population[:4], loud[4], *population[5:]]
     choice = choose(some)
-    assert choice.rejected == (4,)
+    assert choice.rejected == ((4, "11 % of its energy is outside the support, above 10 %"),)
     assert choice.best in (3, 5)
     assert 4 not in choice.kept
     assert choose(loud).rejected == ()
     assert choose(loud).best == 4
+
+
+def test_a_free_llk_far_above_the_best_ones_rejects(population: list[Member], truth: np.ndarray) -> None:
+    """Above 1.5 times the best's a run has stagnated; the best is that of the quiet runs, cold or warm."""
+    quiet = [member(truth, 1.2 * free, k, warm=k == 0) for k, free in enumerate((1.0, 1.5, 1.51, 1.0))]
+    loud = member(truth, 0.1, 9, outside=0.5)
+    choice = choose([loud, *quiet])
+    assert (choice.best, choice.kept) == (1, (1, 4, 2))
+    assert [rejected.place for rejected in choice.rejected] == [0, 3]
+    assert choice.rejected[1].reason == "its free LLK of 1.81 is above 1.8, 1.5 times the best's"
+
+
+def test_all_places_are_kept_or_rejected(truth: np.ndarray) -> None:
+    """Each place stands in one of the two, the best is kept, whatever is infinite or loud."""
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        values = rng.choice([0.5, 0.8, 1.0, 9.0, np.inf], 6)
+        members = [member(truth[:2], float(v), k, outside=rng.choice([0.01, 0.3])) for k, v in enumerate(values)]
+        choice: Choice = choose(members)
+        assert sorted([*choice.kept, *(rejected.place for rejected in choice.rejected)]) == list(range(6))
+        assert choice.best == choice.kept[0]
 
 
 def test_an_empty_population_is_told() -> None:
