@@ -18,20 +18,16 @@ from numpy.typing import NDArray
 
 from contract.codec import decode, encode
 from contract.messages import Geometry, Scan, Stage, Volume
-from reconstructor import vti
+from reconstructor import laboratory, vti
+from reconstructor.laboratory import CONVENTION, FIELDS
 from reconstructor.phasing.problem import Complex, Mask
+from reconstructor.phasing.quality import Prtf
 from reconstructor.window import Window3
 
 CXI_VERSION = 160
 LAYOUT = 1
 """Version of our own layout inside the CXI file; a reader refuses a higher one."""
-FIELDS = {"density": "", "displacement_a": "angstrom", "strain": "", "support": ""}
 JOULE_PER_KEV = 1.602176634e-16
-CONVENTION = (
-    "Array frame: axes (rocking, row, column), natural order, Bragg peak at n//2. Laboratory frame: z downstream, "
-    "y up, x = y cross z; arrays (z, y, x), vectors (x, y, z). Diffraction = forward FFT of the object, kernel "
-    "exp(-i q.r): phase = -Q.u, displacement along Q = -phase/|Q|."
-)
 _NAME = re.compile(r"^(?P<scan>.+)-r(?P<revision>\d{4,})-(?P<stage>provisional|refined)\.cxi$")
 
 
@@ -56,6 +52,10 @@ class Archived:
     signature: tuple[float, ...]
     free_seed: int
     """Seed of the scan's free pixels."""
+    rejected: tuple[str, ...] = ()
+    """Runs that were not used, each with its seed and the reason."""
+    prtf: Prtf | None = None
+    """Of the independent runs, where there were enough of them."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def write(path: Path, record: Archived) -> Path:
         _write_entry(file, record)
     if record.volume.stage == "refined":
         with _appearing(path.with_suffix(".vti")) as part:
-            part.write_bytes(vti.document(_image(record.volume), _about(record.volume)))
+            part.write_bytes(vti.document(laboratory.image(record.volume), laboratory.about(record.volume)))
     return path
 
 
@@ -154,6 +154,22 @@ def _write_entry(file: h5py.File, record: Archived) -> None:
     quality = msgspec.structs.asdict(plain.pop("quality"))
     _attributes(about, plain)
     _attributes(_group(about, "quality", "NXcollection"), quality)
+    about.attrs["rejected"] = record.rejected or h5py.Empty("f")
+    if record.prtf is not None:
+        _write_prtf(entry, record.prtf)
+
+
+def _write_prtf(entry: h5py.Group, prtf: Prtf) -> None:
+    group = _group(entry, "prtf", "NXdata", signal="ratio", axes=["q"])
+    group["ratio"], group["q"] = prtf.ratio, prtf.q_inv_nm
+    group["q"].attrs["units"] = "1/nm"
+    group["ratio"].attrs["meaning"] = "phase retrieval transfer function by shells of |q - Q|"
+    _attributes(group, {"resolution_nm": prtf.resolution_nm})
+
+
+def _read_prtf(group: h5py.Group) -> Prtf:
+    found = group.attrs.get("resolution_nm")
+    return Prtf(group["q"][...], group["ratio"][...], None if found is None else float(found))
 
 
 def _write_image(entry: h5py.Group, record: Archived) -> None:
@@ -230,7 +246,14 @@ def _read_entry(entry: h5py.Group) -> Archived:
         twinned=bool(about["twinned"]),
         signature=tuple(float(v) for v in about["signature"]),
         free_seed=int(about["free_seed"]),
+        rejected=_sentences(entry["volume"].attrs.get("rejected")),
+        prtf=_read_prtf(entry["prtf"]) if "prtf" in entry else None,
     )
+
+
+def _sentences(values: Any) -> tuple[str, ...]:
+    """Strings of an attribute that may be empty or not there at all."""
+    return tuple(str(v) for v in values) if isinstance(values, np.ndarray) else ()
 
 
 def _indices(values: Any) -> tuple[int, int, int]:
@@ -255,26 +278,3 @@ def _attributes(group: h5py.Group, values: dict[str, Any]) -> None:
 def _packing(values: NDArray[Any]) -> dict[str, Any]:
     """Volumes are mostly zero or NaN outside the crystal: gzip 1 is quick there, and every reader has it."""
     return {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": (1, *values.shape[1:])}
-
-
-def _image(volume: Volume) -> vti.ImageData:
-    fields = {name: np.asarray(getattr(volume, name)) for name in FIELDS}
-    z, y, x = volume.voxel_nm
-    oz, oy, ox = volume.origin_nm
-    return vti.ImageData(fields, (x, y, z), (ox, oy, oz))
-
-
-def _about(volume: Volume) -> dict[str, str]:
-    q = ", ".join(f"{v:.5f}" for v in volume.q_inv_a)
-    return {
-        "scan": f"{volume.scan}, revision {volume.revision}, {volume.stage}",
-        "hold": f"crystal {volume.crystal or 'unknown'}, {_volts(volume.voltage_v)}",
-        "units": "lengths nm, displacement_a angstrom along Q, strain dimensionless",
-        "Q (x, y, z) 1/angstrom": q,
-        "isosurface": f"{volume.isosurface:.3f}",
-        "convention": CONVENTION,
-    }
-
-
-def _volts(voltage_v: float | None) -> str:
-    return "voltage unknown" if voltage_v is None else f"{voltage_v:.3f} V"

@@ -29,7 +29,9 @@ class Common(NamedTuple):
     start: Start
     """Their first eigenmode in the support of the best, for `POLISH` to begin from."""
     weight: float | None
-    """λ₁/Σλ of the cold ones; None if there are too few of them."""
+    """λ₁/Σλ of the independent ones; None if there are too few of them."""
+    mean: Complex | None
+    """Their mean, of which the PRTF is taken; None with `weight`."""
     members: int
 
 
@@ -58,11 +60,15 @@ def common(members: Sequence[Member], choice: Choice) -> Common | None:
     mode = population.first_mode(compact(members), replace(choice, kept=few))
     best = members[choice.best].estimate
     obj = np.where(best.support, _padded(mode.obj, best.shape), np.complex64(0)).astype(np.complex64)
-    return Common(Start(obj=obj, support=best.support), mode.weight, len(few))
+    mean = None if mode.mean is None else _padded(mode.mean, best.shape)
+    return Common(Start(obj=obj, support=best.support), mode.weight, mean, len(few))
 
 
-def pick(candidates: Sequence[Candidate], weight: float | None) -> Picked:
-    """The candidate that tells the free pixels best; the first of equals."""
+def pick(candidates: Sequence[Candidate], weight: float | None, alike: quality.Prtf | None = None) -> Picked:
+    """The candidate that tells the free pixels best; the first of equals.
+
+    `weight` and `alike` are what the runs have told together, whichever is picked.
+    """
     chosen, origin = min(candidates, key=lambda candidate: _free_llk(candidate.estimate))
     misfit, support = chosen.misfit, chosen.support
     numbers = {} if misfit is None else {name: getattr(misfit, name) for name in misfit.__dataclass_fields__}
@@ -75,6 +81,7 @@ def pick(candidates: Sequence[Candidate], weight: float | None) -> Picked:
             support_voxels=int(np.count_nonzero(support)),
             energy_outside=chosen.energy_outside,
             mode_weight=weight,
+            prtf_resolution_nm=None if alike is None else alike.resolution_nm,
             oversampling=oversampling(support),
         ),
         origin,
@@ -118,9 +125,9 @@ def _padded(obj: Complex, shape: tuple[int, int, int]) -> Complex:
 
 
 def _few(members: Sequence[Member], choice: Choice) -> tuple[int, ...]:
-    """The best members: as many cold ones as the mode's weight asks for, or a few where there are not so many."""
-    cold = [k for k in choice.kept if not members[k].warm]
-    if len(cold) < population.LEAST_COLD_RUNS:
+    """The best members: as many independent ones as the weight asks for, or a few where there are not so many."""
+    alone = [k for k in choice.kept if members[k].independent]
+    if len(alone) < population.LEAST_COLD_RUNS:
         return choice.kept[:MODE_OF]
-    last = choice.kept.index(cold[population.LEAST_COLD_RUNS - 1])
+    last = choice.kept.index(alone[population.LEAST_COLD_RUNS - 1])
     return choice.kept[: last + 1]

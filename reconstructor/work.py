@@ -17,13 +17,14 @@ from reconstructor.geometry import Position, direct_steps, steps_at
 from reconstructor.jobs import Job
 from reconstructor.peak import Peak
 from reconstructor.phasing import engine, population, resolution
+from reconstructor.phasing import quality as measures
 from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Complex, Estimate, Mask, Problem, Start
 from reconstructor.phasing.support import grown
 from reconstructor.prepare import Prepared, prepare
 from reconstructor.upright import Signature, twin
 from reconstructor.volume import Crystal3, crystal
-from reconstructor.window import Place
+from reconstructor.window import Place, Window3
 
 KEPT = 20
 """Members kept for a better revision of the same curve."""
@@ -65,6 +66,19 @@ class Beginning(NamedTuple):
     start: Start | None
 
 
+class Space(NamedTuple):
+    """Where the phased window's voxels are in the laboratory, (x, y, z)."""
+
+    q_centre_inv_a: NDArray[np.float64]
+    """At the window's voxel n // 2."""
+    q_peak_inv_a: NDArray[np.float64]
+    """At the measured Bragg peak."""
+    reciprocal_inv_nm: NDArray[np.float64]
+    """Change of q a voxel of the window, one row an axis."""
+    steps_nm: NDArray[np.float64]
+    """Direct steps A, B, C of the object's voxels, one row an axis."""
+
+
 @dataclass(frozen=True, eq=False)
 class Made:
     """The outcome of a task: one crystal, and all that is told about it."""
@@ -74,10 +88,7 @@ class Made:
     obj: Complex
     """The object the crystal was made of: array frame, phase ramp kept, in the crystal's hand."""
     support: Mask
-    q_centre_inv_a: NDArray[np.float64]
-    q_peak_inv_a: NDArray[np.float64]
-    reciprocal_inv_nm: NDArray[np.float64]
-    steps_nm: NDArray[np.float64]
+    space: Space
     quality: Quality
     start: Literal["cold", "warm"]
     members: tuple[Member, ...]
@@ -87,6 +98,10 @@ class Made:
     origin: str
     """Which of the runs, or what of them, the object is; for people."""
     iterations: int
+    rejected: tuple[str, ...]
+    """Runs that were not used, each with its seed and the reason."""
+    prtf: measures.Prtf | None
+    """Of the independent runs; None where there were too few of them."""
     assumptions: tuple[str, ...]
 
 
@@ -130,32 +145,38 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
     members = (*task.earlier, *runs)
     choice = population.choose(members)
     shared = common(members, choice)
-    picked = pick(_candidates(members[choice.best].estimate, shared, polish), None if shared is None else shared.weight)
-    line = rocking(task.reading)
-    window = ready.window
-    centre = steps_at(task.geometry, line.step_deg, _position(task.reading, line, window.centre))
-    at_peak = steps_at(task.geometry, line.step_deg, _position(task.reading, line, task.peak.centre))
-    reciprocal = centre.binned(window.binning)
-    steps_nm = direct_steps(reciprocal, window.shape)
-    found = crystal(picked.obj, picked.support, steps_nm, centre.q_inv_a, task.like)
-    kept = tuple(members[k] for k in choice.kept[:KEPT])
+    space = _space(task, ready.window)
+    alike = None
+    if shared is not None and shared.mean is not None:
+        alike = measures.prtf(shared.mean, ready.problem, space.reciprocal_inv_nm)
+    picked = pick(_candidates(members[choice.best].estimate, shared, polish), shared and shared.weight, alike)
+    found = crystal(picked.obj, picked.support, space.steps_nm, space.q_centre_inv_a, task.like)
+    rejected = tuple(f"seed {members[place].seed}: {reason}" for place, reason in choice.rejected)
     return Made(
         task=task,
         crystal=found,
         obj=twin(picked.obj) if found.twinned else picked.obj,
         support=twin(picked.support) if found.twinned else picked.support,
-        q_centre_inv_a=centre.q_inv_a,
-        q_peak_inv_a=at_peak.q_inv_a,
-        reciprocal_inv_nm=reciprocal,
-        steps_nm=steps_nm,
+        space=space,
         quality=picked.quality,
         start="warm" if members[choice.best].warm and task.warm is not None and task.warm.earlier_hold else "cold",
-        members=kept,
-        seeds=tuple(member.seed for member in members),
+        members=tuple(members[k] for k in choice.kept[:KEPT]),
+        seeds=tuple(dict.fromkeys(member.seed for member in members)),
         origin=picked.origin,
         iterations=task.job.offer.recipe.iterations,
-        assumptions=(*ready.assumptions, *_assumed(task, line)),
+        rejected=rejected,
+        prtf=alike,
+        assumptions=(*ready.assumptions, *_assumed(task), *_told(len(members), rejected, alike)),
     )
+
+
+def _space(task: Task, window: Window3) -> Space:
+    """Where the window's voxels are, from the geometry at its centre and at the peak."""
+    line = rocking(task.reading)
+    centre = steps_at(task.geometry, line.step_deg, _position(task.reading, line, window.centre))
+    at_peak = steps_at(task.geometry, line.step_deg, _position(task.reading, line, task.peak.centre))
+    reciprocal = centre.binned(window.binning)
+    return Space(centre.q_inv_a, at_peak.q_inv_a, reciprocal, direct_steps(reciprocal, window.shape))
 
 
 def _candidates(best: Estimate, shared: Common | None, polish: Polish) -> list[Candidate]:
@@ -174,10 +195,22 @@ def _position(reading: Reading, line: Rocking, place: Place) -> Position:
     return line.angle(place[0]), place[1] + window.row0, place[2] + window.column0
 
 
-def _assumed(task: Task, line: Rocking) -> tuple[str, ...]:
+def _assumed(task: Task) -> tuple[str, ...]:
     found = []
-    if line.worst_steps > UNEVEN_STEPS:
-        found.append(f"The rocking steps are even (measured angles are off by up to {line.worst_steps:.2f} steps).")
+    worst = rocking(task.reading).worst_steps
+    if worst > UNEVEN_STEPS:
+        found.append(f"The rocking steps are even (measured angles are off by up to {worst:.2f} steps).")
     if not task.reading.started.saturation_counts:
         found.append("No pixel is saturated (no limit was sent).")
+    return tuple(found)
+
+
+def _told(runs: int, rejected: tuple[str, ...], alike: measures.Prtf | None) -> tuple[str, ...]:
+    """What else is to be known of the population."""
+    found = []
+    if rejected:
+        found.append(f"{len(rejected)} of {runs} runs were not used ({'; '.join(rejected)}).")
+    if alike is not None and alike.resolution_nm is None:
+        finest = 2 * np.pi / float(alike.q_inv_nm[-1])
+        found.append(f"Independent runs agree up to the window's edge: the resolution is {finest:.1f} nm or finer.")
     return tuple(found)

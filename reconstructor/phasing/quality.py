@@ -9,16 +9,17 @@ import scipy.fft
 import scipy.special
 from numpy.typing import NDArray
 
-from reconstructor.phasing.problem import Complex, Mask, Misfit, Problem, Real, amplitude
+from reconstructor.phasing import coherence
+from reconstructor.phasing.problem import Complex, Mask, Misfit, Problem, Real
 
 Wide = NDArray[np.float64]
 
 
-def intensity(obj: Complex) -> Real:
-    """|Fρ|² in natural order; unnormalised forward FFT."""
+def intensity(obj: Complex, psf: Real | None = None) -> Real:
+    """|Fρ|² in natural order, convolved with the psf where the light is partially coherent; unnormalised FFT."""
     wave = scipy.fft.fftshift(scipy.fft.fftn(obj))
     out: Real = np.square(wave.real) + np.square(wave.imag)
-    return out
+    return out if psf is None else coherence.blurred(out, coherence.transfer(psf, out.shape))
 
 
 def scale(problem: Problem, modelled: Real) -> float:
@@ -59,9 +60,9 @@ def deviance(modelled: Wide, counts: Wide) -> Wide:
     return out
 
 
-def misfit(problem: Problem, obj: Complex, support_voxels: int) -> Misfit:
+def misfit(problem: Problem, obj: Complex, support_voxels: int, psf: Real | None = None) -> Misfit:
     """R, LLK and free LLK of an object that has passed the support projection, scaled to the known counts."""
-    power = intensity(obj)
+    power = intensity(obj, psf)
     factor = scale(problem, power)
     response = np.float32(1) if problem.response is None else problem.response
     modelled = response * (np.float32(factor) * power + np.float32(problem.background))
@@ -94,28 +95,54 @@ class Prtf(NamedTuple):
     """Phase retrieval transfer function by shells of |q − Q|."""
 
     q_inv_nm: Wide
+    """Middles of the shells."""
     ratio: Wide
-    """|⟨Fρ_k⟩| / √I, NaN in shells without counts."""
+    """√(Σ|⟨Fρ_k⟩|² / ΣI), NaN in shells without counts."""
     resolution_nm: float | None
     """2π/q where it first falls below 1/e; None where it never does (the window ends first)."""
 
 
-def prtf(mean: Complex, problem: Problem, steps_inv_nm: NDArray[np.float64], shells: int = 40) -> Prtf:
-    """PRTF of the mean of aligned members, scaled to the data; `steps_inv_nm` are the three reciprocal steps (3, 3),
-    one row an axis."""
-    power = intensity(mean)
-    modelled = np.sqrt(np.float32(scale(problem, power)) * power)
-    found = np.where(problem.known, amplitude(problem), np.float32(0))
+def prtf(mean: Complex, problem: Problem, steps_inv_nm: Wide, shells: int | None = None) -> Prtf:
+    """PRTF (Chapman et al., J. Opt. Soc. Am. A 23, 1179 (2006)) of `mean`, on known voxels.
+
+    `mean` is that of aligned members, each scaled to the data: it is not scaled again, since what it has lost is what
+    is to be told. `steps_inv_nm` are the three reciprocal steps (3, 3), one row an axis; the `shells` reach to the nearest
+    face of the window, one a voxel of its shortest axis where nothing else is said. Powers are summed over a shell, not
+    amplitudes: the mean of √counts is far below √mean where hardly any count is expected. Of K runs of random phases
+    it is 1/√K.
+    """
+    known, response = problem.known, _response(problem)[problem.known]
+    made = response * intensity(mean)[known]
+    found = problem.counts[known] - response * np.float32(problem.background)
     index = [np.arange(n) - n // 2 for n in problem.shape]
     grid = np.meshgrid(*index, indexing="ij", sparse=True)
     vector = [sum(step[k] * g for step, g in zip(steps_inv_nm, grid, strict=True)) for k in range(3)]
-    q = np.sqrt(sum(np.square(v) for v in vector))
+    q = np.sqrt(sum(np.square(v) for v in vector))[known]
     reach = min(float(np.linalg.norm(step)) * (n // 2) for step, n in zip(steps_inv_nm, problem.shape, strict=True))
+    shells = shells or min(problem.shape) // 2
     edges = np.linspace(0.0, reach, shells + 1)
-    shell = np.digitize(q[problem.known], edges) - 1
+    shell = np.digitize(q, edges) - 1
     inside = shell < shells
-    sums = [np.bincount(shell[inside], a[problem.known][inside], shells) for a in (modelled, found)]
-    ratio = np.divide(sums[0], sums[1], out=np.full(shells, np.nan), where=sums[1] > 0)
-    centre = (edges[1:] + edges[:-1]) / 2
-    below = np.flatnonzero(ratio < np.exp(-1))
-    return Prtf(centre, ratio, float(2 * np.pi / centre[below[0]]) if below.size else None)
+    above, below = (np.bincount(shell[inside], a[inside], shells) for a in (made, found))
+    ratio = np.sqrt(np.divide(above, below, out=np.full(shells, np.nan), where=below > 0))
+    middle = (edges[1:] + edges[:-1]) / 2
+    return Prtf(middle, ratio, _resolution_nm(middle, ratio))
+
+
+def _resolution_nm(q_inv_nm: Wide, ratio: Wide) -> float | None:
+    """Where the curve first falls below 1/e, by a straight line between the two shells about it."""
+    there = np.isfinite(ratio)
+    q, height = q_inv_nm[there], ratio[there] - np.exp(-1)
+    below = np.flatnonzero(height < 0)
+    if not below.size:
+        return None
+    k = int(below[0])
+    if k == 0:
+        return float(2 * np.pi / q[0])
+    share = height[k - 1] / (height[k - 1] - height[k])
+    return float(2 * np.pi / (q[k - 1] + share * (q[k] - q[k - 1])))
+
+
+def _response(problem: Problem) -> Real:
+    """The response as an array, 1 everywhere where there is none."""
+    return np.ones(problem.shape, np.float32) if problem.response is None else problem.response

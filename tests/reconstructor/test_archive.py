@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ from silx.io.nxdata import get_default
 from contract.messages import Geometry, Quality, Scan, Volume
 from reconstructor import archive, vti
 from reconstructor.archive import Archived
+from reconstructor.phasing.quality import Prtf
 from reconstructor.window import Window3
 
 SHAPE = (9, 8, 7)
@@ -62,6 +64,8 @@ def record(i13: Geometry) -> Archived:
         twinned=True,
         signature=tuple(float(v) for v in rng.random(16)),
         free_seed=2**64 - 3,
+        rejected=("seed 3: its free LLK of 2 is above 1.8, 1.5 times the best's",),
+        prtf=Prtf(np.array([0.1, 0.2]), np.array([1.0, np.nan]), 31.4),
     )
 
 
@@ -69,14 +73,27 @@ def test_everything_comes_back(record: Archived, tmp_path: Path) -> None:
     """Round trip: volume, object, support, window, steps, geometry, hand, seed."""
     path = archive.write(archive.path_for(tmp_path, record.volume.scan, 7, "refined"), record)
     back = archive.read(path)
-    for name in ("window", "q_centre_inv_a", "geometry", "twinned", "signature", "free_seed"):
+    for name in ("window", "q_centre_inv_a", "geometry", "twinned", "signature", "free_seed", "rejected"):
         assert getattr(back, name) == getattr(record, name), name
     for name in ("obj", "support", "steps_nm", "reciprocal_inv_nm"):
         assert np.array_equal(getattr(back, name), getattr(record, name)), name
+    for mine, theirs in zip(record.prtf, back.prtf, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
     for name in record.volume.__struct_fields__:
         mine, theirs = getattr(record.volume, name), getattr(back.volume, name)
         same = np.array_equal(mine, theirs, equal_nan=True) if isinstance(mine, np.ndarray) else mine == theirs
         assert same, name
+
+
+def test_what_is_not_determined_is_not_there(record: Archived, tmp_path: Path) -> None:
+    """Without rejected runs and PRTF, none come back; a curve that ends above 1/e has no resolution."""
+    endless = replace(record, prtf=Prtf(np.array([0.1]), np.array([0.9]), None))
+    plain = replace(record, rejected=(), prtf=None)
+    paths = [archive.write(tmp_path / f"{k}.cxi", one) for k, one in enumerate((endless, plain))]
+    found, back = (archive.read(path) for path in paths)
+    assert found.prtf is not None
+    assert found.prtf.resolution_nm is None
+    assert (back.rejected, back.prtf) == ((), None)
 
 
 def test_a_vti_stands_beside_a_refined_volume_only(record: Archived, tmp_path: Path) -> None:

@@ -92,11 +92,14 @@ def test_ten_cold_members_have_a_weight(noisy: Any) -> None:
     shared = common(many, population.choose(many))
     assert shared is not None
     assert shared.weight is not None
+    assert shared.mean is not None
     assert 0.3 < shared.weight <= 1
-    warm = [replace(many[0], warm=True), *many[1:]]
-    shared = common(warm, population.choose(warm))
-    assert shared is not None
-    assert shared.weight is None
+    assert np.linalg.norm(shared.mean) < np.linalg.norm(members[0].estimate.obj)
+    for dependent in (replace(many[0], warm=True), replace(many[0], generation=1)):
+        some = [dependent, *many[1:]]
+        shared = common(some, population.choose(some))
+        assert shared is not None
+        assert (shared.weight, shared.mean) == (None, None)
 
 
 def test_compact_members_compare_as_the_whole_ones_do(noisy: Any) -> None:

@@ -111,7 +111,7 @@ def test_a_job_gives_a_crystal_chosen_among_its_runs(
     assert isinstance(done, Finished), done
     made = done.made
     assert made.seeds == (5, 6, 7)
-    assert len(made.members) == 3
+    assert len(made.members) + len(made.rejected) == 3
     assert made.quality.r_factor is not None
     assert made.quality.free_llk is not None
     assert 0 < made.quality.r_factor < 0.5

@@ -67,10 +67,11 @@ def test_q_is_taken_at_the_measured_peak_and_the_ramp_counted_from_the_window(ta
     estimates = list(engine.run(task.job.offer.recipe, ready.problem, None, ReferenceKernel(), 3))
     made = work.made(task, ready, [Member(estimates[-1], 3)])
     off = np.array(task.peak.centre) - np.array(ready.window.centre)
-    along = off @ made.reciprocal_inv_nm @ made.q_centre_inv_a / np.linalg.norm(made.q_centre_inv_a) / 10
-    lengths = [float(np.linalg.norm(q)) for q in (made.q_peak_inv_a, made.q_centre_inv_a)]
+    space = made.space
+    along = off @ space.reciprocal_inv_nm @ space.q_centre_inv_a / np.linalg.norm(space.q_centre_inv_a) / 10
+    lengths = [float(np.linalg.norm(q)) for q in (space.q_peak_inv_a, space.q_centre_inv_a)]
     assert abs(along) > 1e-5
     assert lengths[0] - lengths[1] == pytest.approx(along, abs=1e-6)
-    assert made.steps_nm @ made.reciprocal_inv_nm.T == pytest.approx(2 * np.pi * np.eye(3) / 48, abs=1e-9)
+    assert space.steps_nm @ space.reciprocal_inv_nm.T == pytest.approx(2 * np.pi * np.eye(3) / 48, abs=1e-9)
     assert made.obj.shape == (48, 48, 48)
     assert made.seeds == (3,)

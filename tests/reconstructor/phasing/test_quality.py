@@ -129,3 +129,39 @@ def test_a_blurred_mean_has_a_resolution(small, noiseless: Problem) -> None:
     assert prtf(blurred, noiseless, STEPS).resolution_nm == pytest.approx(2 * np.pi / 0.08, rel=0.06)
     halved = prtf(blurred, noiseless, 2 * STEPS).resolution_nm
     assert halved == pytest.approx(2 * np.pi / 0.16, rel=0.06)
+
+
+@pytest.mark.parametrize("runs", [3, 12])
+def test_runs_of_random_phases_transfer_by_their_number(small, noiseless: Problem, runs: int) -> None:
+    """K runs with the data's amplitudes and nothing else in common have a PRTF of 1/√K: three are above 1/e, which is
+    why so few tell nothing."""
+    rng = np.random.default_rng(2)
+    phases = 2 * np.pi * rng.random((runs, 32, 32, 32))
+    wave = np.sqrt(noiseless.counts) * np.exp(1j * phases).mean(axis=0)
+    mean = np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(wave))).astype(np.complex64)
+    found = prtf(mean, noiseless, STEPS)
+    assert np.nanmedian(found.ratio) == pytest.approx(runs**-0.5, rel=0.05)
+    assert (found.resolution_nm is None) == (runs == 3)
+
+
+def test_the_transfer_is_not_raised_by_faint_counts(small, noiseless: Problem) -> None:
+    """At a hundredth of the photons, most voxels empty, the truth still transfers 1; response and background are told
+    apart from the crystal."""
+    rng = np.random.default_rng(4)
+    faint = noiseless.counts / 100
+    problem = replace(noiseless, counts=rng.poisson(faint).astype(np.float32))
+    found = prtf(small.truth / 10, problem, STEPS, shells=10)
+    np.testing.assert_allclose(found.ratio, 1.0, atol=0.2)
+    seen = 3 * (faint + np.float32(0.2))
+    other = replace(problem, counts=seen, response=np.full(problem.shape, 3, np.float32), background=0.2)
+    np.testing.assert_allclose(prtf(small.truth / 10, other, STEPS, shells=10).ratio, 1.0, atol=0.01)
+
+
+def test_the_resolution_lies_where_the_curve_crosses(small, noiseless: Problem) -> None:
+    """Between two shells, not at the middle of one: a mean that falls evenly with q crosses 1/e where it should."""
+    axis = (np.arange(32) - 16) * 0.01
+    q = np.sqrt(axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None, :] ** 2)
+    wave = np.fft.fftshift(np.fft.fftn(np.fft.ifftshift(small.truth))) * np.maximum(1 - q / 0.15, 0)
+    mean = np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(wave))).astype(np.complex64)
+    wanted = 2 * np.pi / (0.15 * (1 - np.exp(-1)))
+    assert prtf(mean, noiseless, STEPS, shells=40).resolution_nm == pytest.approx(wanted, rel=0.03)
