@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reconstructor.phasing import quality, resolution, sizes
+from reconstructor.phasing import coherence, quality, resolution, sizes
 from reconstructor.phasing.kernel import Kernel, Snapshot, Sums
 from reconstructor.phasing.problem import (
     Complex,
@@ -21,9 +21,9 @@ from reconstructor.phasing.problem import (
     free_llk,
 )
 from reconstructor.phasing.program import iterations, program
-from reconstructor.phasing.recipe import Range, Recipe, Stage
+from reconstructor.phasing.recipe import Beginning, Range, Recipe, Stage
 from reconstructor.phasing.schedule import Chunk, chunks
-from reconstructor.phasing.support import from_autocorrelation, grown, halved
+from reconstructor.phasing.support import box, ellipsoid, from_autocorrelation, grown, halved
 
 YIELD_EVERY = 20
 NOTHING = Sums(0.0, 0.0, 0.0)
@@ -38,6 +38,8 @@ def run(
     the known counts. The same arguments give the same estimates on the same kernel and machine. A run may be left
     at any yield. Raises PhasingError when there is nothing to phase, the support vanishes, or a value is not finite.
     """
+    if every < 1:
+        raise PhasingError(f"an estimate every {every} iterations; wanted every 1 or more")
     sizes.check(problem.shape)
     rng, start = np.random.default_rng(seed), start or Start()
     legs = program(recipe, problem, start)
@@ -45,7 +47,7 @@ def run(
     for number, stage, shape in legs:
         part = resolution.cropped(problem, shape)
         data = amplitude(part)
-        kernel.load(data)
+        kernel.load(data, part if any(step.algorithm == "ML" for step in stage.steps) else None)
         carried, best = best, _Attempt()
         shares = _shares(stage, rng, spread=carried.estimate is not None or start.obj is not None)
         for attempt, share in enumerate(shares):
@@ -53,10 +55,11 @@ def run(
                 kernel.put(*_carried(carried.estimate, part))
             else:
                 kernel.put(*_beginning(recipe, part, data, start, rng))
-            walk = _Walk(
-                kernel, stage, number, _threshold(stage, share), float(np.sum(np.square(data), where=data > 0))
-            )
-            for estimate in walk.estimates(every, done, total, part):
+            psf = carried.estimate.psf if carried.estimate and stage.coherence else None
+            kernel.blur(psf)
+            power = float(np.sum(np.square(data), where=data > 0))
+            walk = _Walk(kernel, stage, number, part, power, _threshold(stage, share), psf)
+            for estimate in walk.estimates(every, done, total):
                 if estimate.misfit:
                     best = best.better(estimate)
                     estimate = (best.estimate or estimate) if attempt == stage.tries - 1 else estimate
@@ -98,7 +101,7 @@ def _beginning(
     """The object and support a run starts from, with the energy of the data."""
     given = start.support if start.support is not None else None if start.obj is None else start.obj != 0
     if given is None:
-        support = from_autocorrelation(data, _from(recipe.beginning.autocorrelation, float(rng.random())))
+        support = _cold(recipe.beginning, data, float(rng.random()))
     else:
         support = grown(resolution.resampled_support(given, problem.shape), recipe.beginning.grow_voxels)
     if not support.any():
@@ -116,6 +119,18 @@ def _beginning(
     return obj * np.float32(np.sqrt(energy / float(np.vdot(obj, obj).real))), support
 
 
+def _cold(beginning: Beginning, data: Real, share: float) -> Mask:
+    """The support of a run that knows nothing yet; `share` is where in its range what it depends on lies."""
+    shape, size = (data.shape[0], data.shape[1], data.shape[2]), _from(beginning.size, share)
+    match beginning.shape:
+        case "autocorrelation":
+            return from_autocorrelation(data, _from(beginning.autocorrelation, share))
+        case "ellipsoid":
+            return ellipsoid(shape, size)
+        case "box":
+            return box(shape, size)
+
+
 def _carried(estimate: Estimate, problem: Problem) -> tuple[Complex, Mask]:
     """Object and support on the voxels of the next stage."""
     fine = resolution.resampled_support(estimate.support, problem.shape)
@@ -129,21 +144,24 @@ class _Walk:
     kernel: Kernel
     stage: Stage
     number: int
-    threshold: float
+    problem: Problem
     power: float
     """ΣA² over known voxels."""
+    threshold: float
+    psf: Real | None = None
+    """Of partial coherence; None where fully coherent."""
     sums: Sums = NOTHING
     whole: Mask | None = None
     """The support while half of it is in use."""
 
-    def estimates(self, every: int, done: int, total: int, problem: Problem) -> Iterator[Estimate]:
+    def estimates(self, every: int, done: int, total: int) -> Iterator[Estimate]:
         """Go through the stage after `done` iterations of `total`; the last estimate is finished."""
         for chunk in chunks(self.stage, every):
             self.do(chunk)
             done += chunk.iterations
             if chunk.report:
                 estimate = self.estimate(chunk, done, total)
-                yield finished(estimate, problem) if chunk.end else estimate
+                yield finished(estimate, self.problem) if chunk.end else estimate
 
     def do(self, chunk: Chunk) -> None:
         if chunk.halve:
@@ -159,8 +177,15 @@ class _Walk:
             self.kernel.restrict(self.whole)
             self.whole = None
         if chunk.sigma_voxels is not None and self.stage.shrinkwrap is not None:
-            shrunk = self.kernel.shrink(chunk.sigma_voxels, self.threshold, self.stage.shrinkwrap.fraction)
+            wrap = self.stage.shrinkwrap
+            shrunk = self.kernel.shrink(chunk.sigma_voxels, self.threshold, wrap.fraction, wrap.by, wrap.grows)
             self.threshold = shrunk.threshold
+        if chunk.coherence and self.stage.coherence is not None:
+            reach, iterations = self.stage.coherence.reach_voxels, self.stage.coherence.iterations
+            psf = coherence.pseudo_voigt(reach) if self.psf is None else self.psf
+            light = quality.intensity(self.estimate(chunk, 0, 0).obj)
+            self.psf = coherence.updated(psf, light, self.problem, iterations)
+            self.kernel.blur(self.psf)
 
     def estimate(self, chunk: Chunk, done: int, iterations: int) -> Estimate:
         shape, snapshot = self.kernel.shape, self.kernel.snapshot()
@@ -178,6 +203,7 @@ class _Walk:
             stage=self.number,
             iterate_r=self.sums.misfit / self.power,
             energy_outside=max(0.0, 1.0 - self.sums.inside / self.sums.total),
+            psf=self.psf,
         )
 
 
@@ -193,7 +219,7 @@ def _centred(snapshot: Snapshot, shape: tuple[int, int, int]) -> tuple[int, int,
 
 def finished(estimate: Estimate, problem: Problem) -> Estimate:
     """The estimate scaled to the known counts, with its misfit."""
-    factor = quality.scale(problem, quality.intensity(estimate.obj))
+    factor = quality.scale(problem, quality.intensity(estimate.obj, estimate.psf))
     scaled = replace(estimate, block=estimate.block * np.float32(np.sqrt(factor)))
     voxels = int(np.count_nonzero(estimate.inside))
-    return replace(scaled, misfit=quality.misfit(problem, scaled.obj, voxels))
+    return replace(scaled, misfit=quality.misfit(problem, scaled.obj, voxels, estimate.psf))

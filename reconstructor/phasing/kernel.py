@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from reconstructor.phasing.problem import Complex, Mask, Real, Shape
+from reconstructor.phasing.problem import Complex, Mask, Problem, Real, Shape
 from reconstructor.phasing.steps import Algorithm
+from reconstructor.phasing.support import Level
 
 
 class Sums(NamedTuple):
-    """What the last iteration measured on its way."""
+    """What the last iteration measured on its way; of ML, what a modulus projection of its outcome measures."""
 
     misfit: float
     """Σ(|Fg| − A)² over known voxels, g the object before the iteration."""
@@ -46,8 +47,18 @@ class Kernel(Protocol):
     def shape(self) -> Shape:
         """Of the data loaded."""
 
-    def load(self, amplitude: Real) -> None:
-        """Take the data (amplitudes, negative where unknown) and make ready for their shape."""
+    def load(self, amplitude: Real, problem: Problem | None = None) -> None:
+        """Take the data (amplitudes, negative where unknown) and make ready for their shape, fully coherent.
+
+        `problem`, of the same shape, holds the raw counts; only ML asks for it, and keeps no part of what went before.
+        """
+
+    def blur(self, psf: Real | None) -> None:
+        """Partial coherence from now on: √(|Fg|² ⊛ psf) is compared with the amplitudes, and F scaled by their ratio.
+
+        `psf`: odd sizes in reciprocal voxels, no longer than the data's, origin in the middle, ≥ 0, sum 1 (see
+        `coherence`). None: fully coherent.
+        """
 
     def put(self, obj: Complex, support: Mask) -> None:
         """Take object and support."""
@@ -56,9 +67,19 @@ class Kernel(Protocol):
         """Take another support; the object stays."""
 
     def iterate(self, algorithm: Algorithm, beta: float, iterations: int) -> Sums:
-        """Do so many iterations."""
+        """Do so many iterations; `beta` is CF's threshold, and nothing to ML.
 
-    def shrink(self, sigma_voxels: float, threshold: float, fraction: tuple[float, float]) -> Shrunk:
+        ML begins afresh with each call. Raises PhasingError for ML where `load` was given no problem.
+        """
+
+    def shrink(
+        self,
+        sigma_voxels: float,
+        threshold: float,
+        fraction: tuple[float, float],
+        by: Level = "rms",
+        grows: bool = True,
+    ) -> Shrunk:
         """Update the support from the present object, as `support.shrunk` tells; raises PhasingError if it vanishes."""
 
     def snapshot(self) -> Snapshot:

@@ -1,20 +1,25 @@
 """One line for a recipe, read left to right.
 
-    recipe   = [ Start "*" ] [ Runs "*" ] stage { "|" stage }
+    recipe   = [ Start "*" ] [ Runs "*" ] [ Guided "*" ] stage { "|" stage }
     stage    = item { "*" item }
     item     = step | setting
-    step     = ("ER" | "HIO" | "RAAR" | "DM" | "SF") [ "(" β ")" ] [ "**" iterations ]
-    setting  = "Sup"  "(" [every=20] [threshold=0.15..0.4] [sigma=2..0.5] [fraction=0.0001..0.7] ")"
+    step     = ("ER" | "HIO" | "RAAR" | "DM" | "SF") [ "(" [beta=]0.9 ")" ] [ "**" iterations ]
+             | "CF" [ "(" [threshold=]0.3 ")" ] [ "**" iterations ]
+             | "ML" [ "**" iterations ]
+    setting  = "Sup"  "(" [every=20] [threshold=0.15..0.4] [sigma=2..0.5] [fraction=0.0001..0.7]
+                          [by=rms|mean|max] [grows=yes|no] ")"
              | "Twin" "(" [at=0.25] [iterations=10] ")"
+             | "Coherent" "(" [at=0.67] [every=20] [reach=3] [iterations=10] ")"
              | "Crop" "(" share ")"
              | "Tries" "(" number ")"
-             | "Start" "(" [autocorrelation=0.05..0.11] [grow=2] ")"
+             | "Start" "(" [autocorrelation=0.05..0.11] [grow=2] [shape=autocorrelation|ellipsoid|box] [size=0.5] ")"
              | "Runs" "(" [cold=20] [warm=1] [least=3] ")"
+             | "Guided" "(" [generations=3] [breeding=geometric|mean|maximum|minimum] [keep=0.5] [sigma=2..1.5] ")"
 
-Arguments are separated by commas; a range may be one number (both ends). `Sup`, `Twin`, `Crop` and `Tries` hold for the
-stage they stand in, wherever they stand; `Start` and `Runs` for the recipe. Example:
+Arguments are separated by commas; a range may be one number (both ends). `Sup`, `Twin`, `Coherent`, `Crop` and `Tries`
+hold for the stage they stand in, wherever they stand; `Start`, `Runs` and `Guided` for the recipe. Example:
 
-    Crop(0.5) * Tries(4) * Sup(threshold=0.1..0.2) * HIO**300 * RAAR**300 | Sup() * RAAR(0.9)**60 * ER**40
+    Crop(0.5) * Tries(4) * Sup(threshold=0.1..0.2) * HIO**300 * RAAR**300 | Sup() * RAAR(0.9)**60 * ER**40 * ML**20
 """
 
 from __future__ import annotations
@@ -22,12 +27,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, NamedTuple, cast
 
 from reconstructor.phasing.problem import PhasingError
-from reconstructor.phasing.recipe import Beginning, Range, Recipe, Runs, Shrinkwrap, Stage, Step, TwinRemoval
+from reconstructor.phasing.recipe import Range, Recipe, Stage, Step
 from reconstructor.phasing.steps import ALGORITHMS, Algorithm
+from reconstructor.phasing.vocabulary import ARGUMENT, SETTINGS, YES_NO, Field
 
 
 class NotationError(PhasingError):
@@ -46,7 +52,7 @@ class _Token(NamedTuple):
 
 class _Argument(NamedTuple):
     name: str
-    value: Range
+    value: Range | str
     at: int
 
 
@@ -110,31 +116,32 @@ class _Reader:
     def item(self, draft: _Draft) -> None:
         word = self.now
         if word.kind != "name":
-            raise self.error("an algorithm (" + ", ".join(ALGORITHMS) + ") or a setting (" + ", ".join(_SETTINGS) + ")")
+            raise self.error("an algorithm (" + ", ".join(ALGORITHMS) + ") or a setting (" + ", ".join(SETTINGS) + ")")
         self.place += 1
         if word.text in ALGORITHMS:
             draft.steps.append(self.step(word))
-        elif word.text in _SETTINGS:
+        elif word.text in SETTINGS:
             self.setting(word, draft)
         else:
-            raise NotationError(self.text, word.at, repr(word.text), "one of " + ", ".join([*ALGORITHMS, *_SETTINGS]))
+            raise NotationError(self.text, word.at, repr(word.text), "one of " + ", ".join([*ALGORITHMS, *SETTINGS]))
 
     def step(self, word: _Token) -> Step:
-        found: dict[str, Any] = {}
-        arguments = self.arguments(("beta",)) if self.now.kind == "(" else []
-        for argument in arguments:
-            found["beta"] = self.single(argument)
+        algorithm = cast(Algorithm, word.text)
+        name, beta = ARGUMENT.get(algorithm, ("", 0.9))
+        if name and self.now.kind == "(":
+            for argument in self.arguments((name,)):
+                beta = self.value(argument, Field("beta", "number"))
         iterations = 1
         if self.take("power"):
             count = self.expect("number", "a number of iterations")
             if not count.text.isdigit():
                 raise NotationError(self.text, count.at, count.text, "a whole number of iterations")
             iterations = int(count.text)
-        step: Step = self.made(word, lambda: Step(cast(Algorithm, word.text), iterations, **found))
+        step: Step = self.made(word, lambda: Step(algorithm, iterations, beta))
         return step
 
     def setting(self, word: _Token, draft: _Draft) -> None:
-        setting = _SETTINGS[word.text]
+        setting = SETTINGS[word.text]
         where = self.head if setting.recipe else draft
         if setting.key in where.settings:
             raise NotationError(self.text, word.at, f"a second {word.text}", "each setting once")
@@ -142,8 +149,8 @@ class _Reader:
             raise self.error(f"'(' after {word.text}")
         found: dict[str, Any] = {}
         for argument in self.arguments(tuple(setting.fields)):
-            key, kind = setting.fields[argument.name]
-            found[key] = argument.value if kind == "range" else self.single(argument, whole=kind == "whole")
+            described = setting.fields[argument.name]
+            found[described.key] = self.value(argument, described)
         where.settings[setting.key] = self.made(word, lambda: setting.make(**found))
 
     def arguments(self, names: tuple[str, ...]) -> list[_Argument]:
@@ -160,7 +167,8 @@ class _Reader:
                 self.expect("=", f"'=' after {name}")
             if name not in names or name in [argument.name for argument in found]:
                 raise NotationError(self.text, word.at, repr(name), "each of " + ", ".join(names) + " once at most")
-            found.append(_Argument(name, self.range(), word.at))
+            value = self.expect("name", "a word").text if self.now.kind == "name" else self.range()
+            found.append(_Argument(name, value, word.at))
         return found
 
     def range(self) -> Range:
@@ -168,15 +176,25 @@ class _Reader:
         high = float(self.expect("number", "a number after '..'").text) if self.take("range") else low
         return low, high
 
-    def single(self, argument: _Argument, whole: bool = False) -> float:
-        low, high = argument.value
+    def value(self, argument: _Argument, described: Field) -> Any:
+        """An argument's value, if it is of its kind."""
+        kind, found = described.kind, argument.value
+        if isinstance(found, str) or kind == "word":
+            shown = repr(found) if isinstance(found, str) else f"{found[0]:g}"
+            if kind != "word" or found not in described.words:
+                wanted = "one of " + ", ".join(described.words) if kind == "word" else "a number"
+                raise NotationError(self.text, argument.at, shown, f"{wanted} for {argument.name}")
+            return found == "yes" if described.words == YES_NO else found
+        low, high = found
+        if kind == "range":
+            return found
         if low != high:
             raise NotationError(
                 self.text, argument.at, f"the range {low:g}..{high:g}", f"one number for {argument.name}"
             )
-        if whole and not low.is_integer():
+        if kind == "whole" and not low.is_integer():
             raise NotationError(self.text, argument.at, f"{low:g}", f"a whole number for {argument.name}")
-        return int(low) if whole else low
+        return int(low) if kind == "whole" else low
 
     def made(self, word: _Token, make: Callable[[], Any]) -> Any:
         try:
@@ -207,46 +225,11 @@ class _Reader:
         return NotationError(self.text, self.now.at, found, wanted)
 
 
-class _Setting(NamedTuple):
-    key: str
-    """Field of Stage, or of Recipe."""
-    fields: dict[str, tuple[str, str]]
-    """Name in the notation -> (field, "range" | "number" | "whole")."""
-    make: Callable[..., Any]
-    recipe: bool = False
-
-
-_SETTINGS = {
-    "Sup": _Setting(
-        "shrinkwrap",
-        {
-            "every": ("every", "whole"),
-            "threshold": ("threshold", "range"),
-            "sigma": ("sigma_voxels", "range"),
-            "fraction": ("fraction", "range"),
-        },
-        Shrinkwrap,
-    ),
-    "Twin": _Setting("twin", {"at": ("at", "number"), "iterations": ("iterations", "whole")}, TwinRemoval),
-    "Crop": _Setting(
-        "crop", {"share": ("share", "number")}, lambda share=1.0: Stage((Step("ER", 1),), crop=share).crop
-    ),
-    "Tries": _Setting(
-        "tries", {"number": ("number", "whole")}, lambda number=1: Stage((Step("ER", 1),), tries=number).tries
-    ),
-    "Start": _Setting(
-        "beginning",
-        {"autocorrelation": ("autocorrelation", "range"), "grow": ("grow_voxels", "whole")},
-        Beginning,
-        recipe=True,
-    ),
-    "Runs": _Setting("runs", {key: (key, "whole") for key in ("cold", "warm", "least")}, Runs, recipe=True),
-}
-
-
 def written(recipe: Recipe) -> str:
-    """The canonical line of a recipe: every setting written out; `parse` reads it back."""
+    """The canonical line of a recipe: every setting written out, but those younger than the first recipes where they
+    are at their default; `parse` reads it back."""
     head = [_setting("Start", recipe.beginning), _setting("Runs", recipe.runs)]
+    head += [_setting("Guided", recipe.guided)] if recipe.guided else []
     return " * ".join(head) + " * " + " | ".join(_stage(stage) for stage in recipe.stages)
 
 
@@ -260,16 +243,32 @@ def _stage(stage: Stage) -> str:
     items += [f"Tries({stage.tries})"] if stage.tries != 1 else []
     items += [_setting("Sup", stage.shrinkwrap)] if stage.shrinkwrap else []
     items += [_setting("Twin", stage.twin)] if stage.twin else []
-    items += [f"{step.algorithm}({float(step.beta)!r})**{step.iterations}" for step in stage.steps]
-    return " * ".join(items)
+    items += [_setting("Coherent", stage.coherence)] if stage.coherence else []
+    return " * ".join([*items, *(_step(step) for step in stage.steps)])
+
+
+def _step(step: Step) -> str:
+    argument = f"({float(step.beta)!r})" if step.algorithm in ARGUMENT else ""
+    return f"{step.algorithm}{argument}**{step.iterations}"
 
 
 def _setting(word: str, value: Any) -> str:
+    defaults = {each.name: each.default for each in fields(value) if each.default is not MISSING}
     arguments = []
-    for name, (key, kind) in _SETTINGS[word].fields.items():
-        number = getattr(value, key)
-        if kind == "range":
-            arguments.append(f"{name}={float(number[0])!r}..{float(number[1])!r}")
-        else:
-            arguments.append(f"{name}={int(number) if kind == 'whole' else float(number)!r}")
+    for name, described in SETTINGS[word].fields.items():
+        found = getattr(value, described.key)
+        if not described.quiet or found != defaults.get(described.key):
+            arguments.append(f"{name}={_value(found, described)}")
     return f"{word}({', '.join(arguments)})"
+
+
+def _value(found: Any, described: Field) -> str:
+    match described.kind:
+        case "range":
+            return f"{float(found[0])!r}..{float(found[1])!r}"
+        case "whole":
+            return str(int(found))
+        case "number":
+            return repr(float(found))
+        case "word":
+            return ("yes" if found else "no") if described.words == YES_NO else str(found)

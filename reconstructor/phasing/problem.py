@@ -27,7 +27,8 @@ class PhasingError(ValueError):
 class Problem:
     """A rocking curve ready to be phased.
 
-    A measured voxel is modelled as I = response · (|Fρ|² + background). Voxels neither `known` nor `free` were not
+    A measured voxel is modelled as I = response · (|Fρ|² + background), |Fρ|² convolved with the estimate's psf where
+    the light is partially coherent. Voxels neither `known` nor `free` were not
     measured, or are not trusted: their counts are never read.
     """
 
@@ -140,6 +141,8 @@ class Estimate:
     """Share of Σ|ρ|² outside the support after the last modulus projection, before the support projection."""
     misfit: Misfit | None = None
     """Given at the end of each stage."""
+    psf: Real | None = None
+    """Partial coherence: what |Fρ|² is convolved with (see `coherence`); None where fully coherent."""
 
     @property
     def last(self) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reconstructor.phasing.problem import PhasingError
-from reconstructor.phasing.steps import ALGORITHMS, Algorithm
+from reconstructor.phasing.steps import ALGORITHMS, REFINING, Algorithm
+from reconstructor.phasing.support import LEVELS, Level
 
 Range = tuple[float, float]
 
@@ -23,6 +24,7 @@ class Step:
     algorithm: Algorithm
     iterations: int
     beta: float = 0.9
+    """β; of CF its threshold as a share of the RMS amplitude inside the support; nothing to ML."""
 
     def __post_init__(self) -> None:
         _want(self.algorithm in ALGORITHMS, f"algorithm {self.algorithm!r}", "one of " + ", ".join(ALGORITHMS))
@@ -32,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Shrinkwrap:
-    """The support from the smoothed object: voxels above threshold × RMS inside the present support."""
+    """The support from the smoothed object: voxels above threshold × its level inside the present support."""
 
     every: int = 20
     """Iterations between updates."""
@@ -42,6 +44,10 @@ class Shrinkwrap:
     """Width of the Gaussian, falling exponentially while the support is updated: until the closing ER begins."""
     fraction: Range = (1e-4, 0.7)
     """Of the volume; outside it the threshold gives way by 10 % at a time."""
+    by: Level = "rms"
+    """The level: RMS, mean or maximum of the smoothed amplitude. One bright voxel decides the maximum."""
+    grows: bool = True
+    """Whether the new support may hold voxels that the old one did not."""
 
     def __post_init__(self) -> None:
         _want(self.every >= 1, f"shrinkwrap every {self.every} iterations", "every 1 or more")
@@ -51,6 +57,7 @@ class Shrinkwrap:
         _want(min(sigma) > 0 and max(sigma) < 1000, f"shrinkwrap sigma {sigma}", "0 < σ < 1000 voxels")
         small, large = self.fraction
         _want(0 <= small < large <= 1, f"support fraction {small}..{large}", "0 ≤ small < large ≤ 1")
+        _want(self.by in LEVELS, f"shrinkwrap by {self.by!r}", "one of " + ", ".join(LEVELS))
 
 
 @dataclass(frozen=True)
@@ -67,12 +74,35 @@ class TwinRemoval:
 
 
 @dataclass(frozen=True)
+class Coherence:
+    """Partial coherence: the point-spread function that blurs the intensity is found with the object."""
+
+    at: float = 0.67
+    """Share of the stage's iterations before its closing ER or ML after which it begins; 0 for a stage whose object
+    comes from an earlier one."""
+    every: int = 20
+    """Iterations between updates, as long as the search lasts."""
+    reach_voxels: int = 3
+    """Half width of the function: 2 · reach + 1 reciprocal voxels along each axis."""
+    iterations: int = 10
+    """Richardson–Lucy iterations an update."""
+
+    def __post_init__(self) -> None:
+        _want(0 <= self.at < 1, f"coherence at {self.at}", "0 ≤ at < 1")
+        _want(self.every >= 1, f"coherence every {self.every} iterations", "every 1 or more")
+        _want(1 <= self.reach_voxels <= 15, f"a coherence reach of {self.reach_voxels} voxels", "1 to 15")
+        _want(self.iterations >= 1, f"coherence with {self.iterations} iterations an update", "at least 1")
+
+
+@dataclass(frozen=True)
 class Stage:
     """Steps in a row on one resolution."""
 
     steps: tuple[Step, ...]
     shrinkwrap: Shrinkwrap | None = None
     twin: TwinRemoval | None = None
+    coherence: Coherence | None = None
+    """None: fully coherent."""
     crop: float = 1.0
     """Central share of the window used, along each axis: 0.5 is half the resolution, about ten times the speed.
     A start that has an object enters at the first stage of full resolution."""
@@ -92,10 +122,15 @@ class Stage:
 
     @property
     def searching(self) -> int:
-        """Iterations before the closing ER (all, if there is nothing but ER): as long as these last, the support is
-        updated."""
-        last = max((place for place, step in enumerate(self.steps) if step.algorithm != "ER"), default=len(self.steps))
+        """Iterations before the closing ER and ML (all, if there is nothing else): as long as these last, the support
+        is updated."""
+        searching = [place for place, step in enumerate(self.steps) if step.algorithm not in REFINING]
+        last = max(searching, default=len(self.steps))
         return sum(step.iterations for step in self.steps[: last + 1])
+
+
+Shape = Literal["autocorrelation", "ellipsoid", "box"]
+SHAPES: tuple[Shape, ...] = ("autocorrelation", "ellipsoid", "box")
 
 
 @dataclass(frozen=True)
@@ -106,11 +141,18 @@ class Beginning:
     """Cold: the support is where |autocorrelation| is above this share (drawn a run) of its maximum."""
     grow_voxels: int = 2
     """Warm: the given support is grown by this first."""
+    shape: Shape = "autocorrelation"
+    """Cold: where the support comes from; the others are known beforehand, and centred."""
+    size: Range = (0.5, 0.5)
+    """Full width of ellipsoid or box along each axis, as a share (drawn a run) of the field of view."""
 
     def __post_init__(self) -> None:
         low, high = self.autocorrelation
         _want(0 < low <= high < 1, f"autocorrelation {low}..{high}", "0 < low ≤ high < 1")
         _want(0 <= self.grow_voxels < 1000, f"grow {self.grow_voxels} voxels", "0 to 999")
+        _want(self.shape in SHAPES, f"a support of shape {self.shape!r}", "one of " + ", ".join(SHAPES))
+        small, large = self.size
+        _want(0 < small <= large <= 1, f"a support of size {small}..{large}", "0 < small ≤ large ≤ 1")
 
 
 @dataclass(frozen=True)
@@ -178,8 +220,8 @@ class Recipe:
 def scaled(recipe: Recipe, iterations: int) -> Recipe:
     """The same recipe with about so many iterations a run, never less than one a step.
 
-    Tries give way first, then iterations; shrinkwrap keeps its number of updates as far as 5 iterations between them
-    allow.
+    Tries give way first, then iterations; shrinkwrap and coherence keep their number of updates as far as 5 iterations
+    between them allow.
     """
     _want(iterations >= 1, f"a recipe scaled to {iterations} iterations", "at least 1")
     share = iterations / recipe.iterations
@@ -195,4 +237,8 @@ def _scaled(stage: Stage, share: float) -> Stage:
     if shrinkwrap is not None and share < 1:
         least = min(5, shrinkwrap.every)
         shrinkwrap = replace(shrinkwrap, every=max(least, round(shrinkwrap.every * share)))
-    return replace(stage, steps=steps, shrinkwrap=shrinkwrap, tries=tries)
+    coherence = stage.coherence
+    if coherence is not None and share < 1:
+        least = min(5, coherence.every)
+        coherence = replace(coherence, every=max(least, round(coherence.every * share)))
+    return replace(stage, steps=steps, shrinkwrap=shrinkwrap, coherence=coherence, tries=tries)

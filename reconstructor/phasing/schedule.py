@@ -20,6 +20,8 @@ class Chunk(NamedTuple):
     """After: go back to the whole support."""
     sigma_voxels: float | None
     """After: update the support with this smoothing; None for no update."""
+    coherence: bool
+    """After: update the point-spread function of partial coherence."""
     report: bool
     """After: give an estimate."""
     end: bool
@@ -31,8 +33,10 @@ def chunks(stage: Stage, every: int) -> Iterator[Chunk]:
     starts, twin = _starts(stage), _twin(stage)
     updates = set(_updates(stage))
     updates -= set(range(twin.start + 1, twin.stop))
+    coherence = set(_coherence(stage)) - set(range(twin.start + 1, twin.stop))
     reports = {*range(every, stage.iterations, every), stage.iterations}
-    cuts = sorted({0, *starts, twin.start, twin.stop, *updates, *reports} & set(range(stage.iterations + 1)))
+    events = {0, *starts, twin.start, twin.stop, *updates, *coherence, *reports}
+    cuts = sorted(events & set(range(stage.iterations + 1)))
     for begin, end in pairwise(cuts):
         yield Chunk(
             step=starts[max(s for s in starts if s <= begin)],
@@ -40,6 +44,7 @@ def chunks(stage: Stage, every: int) -> Iterator[Chunk]:
             halve=begin == twin.start and len(twin) > 0,
             restore=end == twin.stop and len(twin) > 0,
             sigma_voxels=_sigma(stage, end) if end in updates else None,
+            coherence=end in coherence,
             report=end in reports,
             end=end == stage.iterations,
         )
@@ -67,6 +72,14 @@ def _updates(stage: Stage) -> range:
         return range(0)
     every = stage.shrinkwrap.every
     return range(every, stage.searching + 1, every)
+
+
+def _coherence(stage: Stage) -> range:
+    """After how many iterations the point-spread function is updated."""
+    if stage.coherence is None:
+        return range(0)
+    first = max(1, int(stage.coherence.at * stage.searching))
+    return range(first, stage.searching + 1, stage.coherence.every)
 
 
 def _sigma(stage: Stage, iteration: int) -> float:

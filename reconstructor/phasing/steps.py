@@ -6,14 +6,22 @@ in g and P, with one pair of weights inside the support and one outside:
     inside: g ← in_g · g + in_p · P          outside: g ← out_g · g + out_p · P
 
 so one kernel serves them all. The difference map needs P twice; its two halves have the same form.
+
+Two are of another kind. Charge flipping (CF; Oszlányi & Sütő 2004) asks for no support: P changes its sign wherever
+|P| is below a threshold. Maximum likelihood (ML) makes no projection at all: it walks down the Poisson likelihood of
+the raw counts with the object held inside its support (`poisson`).
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Algorithm = Literal["ER", "HIO", "RAAR", "DM", "SF"]
-ALGORITHMS: tuple[Algorithm, ...] = ("ER", "HIO", "RAAR", "DM", "SF")
+Algorithm = Literal["ER", "HIO", "RAAR", "DM", "SF", "CF", "ML"]
+LINEAR: tuple[Algorithm, ...] = ("ER", "HIO", "RAAR", "DM", "SF")
+"""Those made of updates linear in g and P."""
+ALGORITHMS: tuple[Algorithm, ...] = (*LINEAR, "CF", "ML")
+REFINING: tuple[Algorithm, ...] = ("ER", "ML")
+"""Those that go downhill on a fixed support: a search ends before them."""
 
 
 class Update(NamedTuple):
@@ -26,7 +34,8 @@ class Update(NamedTuple):
 
 
 def update(algorithm: Algorithm, beta: float) -> Update:
-    """The update of every algorithm but the difference map (PHYSICS: ER, HIO, standard RAAR, solvent flipping)."""
+    """The update of the algorithms that are a single one: ER, HIO (Fienup 1982), RAAR (Luke 2005), solvent flipping
+    (Abrahams & Leslie 1996). Raises ValueError for the others."""
     match algorithm:
         case "ER":
             return Update(0.0, 1.0, 0.0, 0.0)
@@ -38,6 +47,8 @@ def update(algorithm: Algorithm, beta: float) -> Update:
             return Update(0.0, 1.0, 0.0, -1.0)
         case "DM":
             raise ValueError("the difference map is no single update; wanted difference_map(beta)")
+        case "CF" | "ML":
+            raise ValueError(f"{algorithm} is no linear update; wanted one of ER, HIO, RAAR, SF")
 
 
 def difference_map(beta: float) -> tuple[Update, Update, Update]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -15,6 +15,10 @@ from reconstructor.phasing.problem import Complex, Mask, PhasingError, Real, Sha
 Box = tuple[slice, slice, slice]
 Smooth = Callable[[Real, float, Box], Real]
 """Gaussian smoothing (block, σ in voxels, part wanted) with zeros around the block, cut off at `reach(σ)`."""
+
+Level = Literal["rms", "mean", "max"]
+"""What a shrinkwrap threshold is a multiple of: this of the smoothed amplitude inside the present support."""
+LEVELS: tuple[Level, ...] = ("rms", "mean", "max")
 
 TRUNCATE = 3.0
 """Where the Gaussian is cut, in σ: what lies beyond is 0.3 %, and the margin to be smoothed grows with it."""
@@ -67,9 +71,12 @@ def shrunk(
     threshold: float,
     fraction: tuple[float, float],
     smooth: Smooth = smoothed,
+    by: Level = "rms",
+    grows: bool = True,
 ) -> Update:
-    """Shrinkwrap: where the smoothed |obj| exceeds threshold × its RMS inside the present support.
+    """Shrinkwrap (Marchesini 2003): where the smoothed |obj| exceeds threshold × its level inside the present support.
 
+    The level is the RMS, mean or maximum; unless the support `grows`, the new one is part of the old one.
     Only the support's bounding box and a margin are looked at: an update can grow the support by the smoothing's
     reach beyond its present box. While the result is no share of the volume within `fraction`, the threshold gives
     way by 10 %, 24 times at most. Raises PhasingError when nothing is left, or the object is not finite.
@@ -79,12 +86,12 @@ def shrunk(
     outer, inner = grown_box(box, 2 * margin, shape), grown_box(box, margin, shape)
     a, b, c = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
     soft = smooth(np.abs(obj[outer]) * support[outer], sigma_voxels, (a, b, c))
-    within = soft[support[inner].view(np.bool_)]
-    level = float(np.sqrt(np.mean(np.square(within), dtype=np.float64))) if within.size else 0.0
-    if not np.isfinite(level) or level <= 0:
-        raise PhasingError(f"the object's RMS inside its support is {level}; wanted a finite number above 0")
+    old = support[inner].view(np.bool_)
+    level = _level(soft[old], by)
     for _ in range(24):
         inside = soft > threshold * level
+        if not grows:
+            inside &= old
         voxels = int(np.count_nonzero(inside))
         if voxels < max(1.0, fraction[0] * obj.size):
             threshold /= 1.1
@@ -93,9 +100,27 @@ def shrunk(
         else:
             return _trimmed(inner, inside, voxels, threshold)
     raise PhasingError(
-        f"the support is {voxels} of {obj.size} voxels at threshold {threshold:.3g} × RMS; "
+        f"the support is {voxels} of {obj.size} voxels at threshold {threshold:.3g} × {_SPOKEN[by]}; "
         f"wanted a share of {fraction[0]:g} to {fraction[1]:g}"
     )
+
+
+_SPOKEN: dict[Level, str] = {"rms": "RMS", "mean": "mean", "max": "maximum"}
+
+
+def _level(within: Real, by: Level) -> float:
+    found = 0.0
+    if within.size:
+        match by:
+            case "rms":
+                found = float(np.sqrt(np.mean(np.square(within), dtype=np.float64)))
+            case "mean":
+                found = float(np.mean(within, dtype=np.float64))
+            case "max":
+                found = float(np.max(within))
+    if not np.isfinite(found) or found <= 0:
+        raise PhasingError(f"the object's {_SPOKEN[by]} inside its support is {found}; wanted a finite number above 0")
+    return found
 
 
 def _trimmed(box: Box, inside: Mask, voxels: int, threshold: float) -> Update:
@@ -135,6 +160,26 @@ def extent_voxels(amplitude: Real) -> tuple[float, float, float]:
         first, last = (before[-1] if before.size else -1), (after[0] if after.size else n)
         widths.append(float(last - first) / 2)
     return widths[0], widths[1], widths[2]
+
+
+def ellipsoid(shape: Shape, size: float) -> Mask:
+    """An ellipsoid about n // 2, its full widths this share of the axes."""
+    z, y, x = _widths(shape, size)
+    out: Mask = z**2 + y**2 + x**2 <= 1
+    return out
+
+
+def box(shape: Shape, size: float) -> Mask:
+    """A box about n // 2, its full widths this share of the axes."""
+    a, b, c = (np.abs(axis) <= 1 for axis in _widths(shape, size))
+    out: Mask = a & b & c
+    return out
+
+
+def _widths(shape: Shape, size: float) -> list[NDArray[np.float64]]:
+    """Coordinates along each axis in half widths, to be broadcast together."""
+    axes = [(np.arange(n) - n // 2) / (size * n / 2) for n in shape]
+    return list(np.meshgrid(*axes, indexing="ij", sparse=True))
 
 
 def grown(support: Mask, voxels: int) -> Mask:

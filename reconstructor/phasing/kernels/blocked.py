@@ -10,7 +10,7 @@ import numpy as np
 import scipy.fft
 
 from reconstructor.phasing.kernels.reference import ReferenceKernel
-from reconstructor.phasing.problem import Complex, PhasingError, Real
+from reconstructor.phasing.problem import Complex, PhasingError, Problem, Real
 from reconstructor.phasing.steps import Update
 
 _Part = TypeVar("_Part")
@@ -30,8 +30,8 @@ class BlockedKernel(ReferenceKernel):
         self._spare: Complex | None = None
         """Memory of an object that is no longer needed."""
 
-    def load(self, amplitude: Real) -> None:
-        super().load(amplitude)
+    def load(self, amplitude: Real, problem: Problem | None = None) -> None:
+        super().load(amplitude, problem)
         self._flat = self._amplitude.reshape(-1)
         self._unknown = self._flat < 0
         if self._spare is not None and self._spare.shape != amplitude.shape:
@@ -39,11 +39,20 @@ class BlockedKernel(ReferenceKernel):
         if self._threads > 1 and self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="phasing")
 
-    def _project(self, g: Complex) -> tuple[Complex, float]:
-        wave = g.copy() if self._spare is None else self._spare
+    def _forward(self, obj: Complex) -> Complex:
+        wave = np.empty_like(obj) if self._spare is None else self._spare
         self._spare = None
-        np.copyto(wave, g)
-        wave = scipy.fft.fftn(wave, overwrite_x=True, workers=self._threads)
+        np.copyto(wave, obj)
+        out: Complex = scipy.fft.fftn(wave, overwrite_x=True, workers=self._threads)
+        return out
+
+    def _backward(self, wave: Complex) -> Complex:
+        out: Complex = scipy.fft.ifftn(wave, overwrite_x=True, workers=self._threads)
+        return out
+
+    def _modulus(self, wave: Complex) -> tuple[Complex, float]:
+        if self._transfer is not None:
+            return super()._modulus(wave)
         flat = wave.reshape(-1)
 
         def project(part: range) -> float:
@@ -60,9 +69,7 @@ class BlockedKernel(ReferenceKernel):
                 values *= size
             return misfit
 
-        misfit = sum(self._shared(project, flat.size))
-        back: Complex = scipy.fft.ifftn(wave, overwrite_x=True, workers=self._threads)
-        return back, misfit
+        return wave, sum(self._shared(project, flat.size))
 
     def _updated(self, weights: Update, g: Complex, projected: Complex) -> Complex:
         in_g, in_p, out_g, out_p = (np.float32(weight) for weight in weights)

@@ -18,10 +18,10 @@ import numpy as np
 from reconstructor.phasing.kernel import Kernel, Shrunk, Snapshot, Sums
 from reconstructor.phasing.kernels import compiled
 from reconstructor.phasing.kernels.layout import Hand, Layout
-from reconstructor.phasing.problem import Complex, Mask, PhasingError, Real, Shape
+from reconstructor.phasing.problem import Complex, Mask, PhasingError, Problem, Real, Shape
 from reconstructor.phasing.projections import project_support
 from reconstructor.phasing.steps import Algorithm, Update, difference_map, update
-from reconstructor.phasing.support import Box, bounding_box, reach, shrunk
+from reconstructor.phasing.support import Box, Level, bounding_box, reach, shrunk
 
 _Change = Callable[[compiled.Floats, compiled.Floats, compiled.Bytes], None]
 """Real-space change of (g, P, support), flat, one piece: in place of g, and of P, which is transformed next."""
@@ -53,7 +53,7 @@ class FusedKernel(Kernel):
     def shape(self) -> Shape:
         return self._at.shape
 
-    def load(self, amplitude: Real) -> None:
+    def load(self, amplitude: Real, problem: Problem | None = None) -> None:
         n0, n1, n2 = amplitude.shape
         self._now = self._layouts.pop((n0, n1, n2), None)
         while len(self._layouts) >= _LAYOUTS:
@@ -63,6 +63,10 @@ class FusedKernel(Kernel):
         self._now.take(amplitude)
         if self._threads > 1 and self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="phasing")
+
+    def blur(self, psf: Real | None) -> None:
+        if psf is not None:
+            raise PhasingError("the plane-fused kernel is fully coherent; wanted a kernel of whole transforms")
 
     def put(self, obj: Complex, support: Mask) -> None:
         if obj.shape != self.shape:
@@ -97,9 +101,16 @@ class FusedKernel(Kernel):
             sums = Sums(misfit, inside, total)
         return sums
 
-    def shrink(self, sigma_voxels: float, threshold: float, fraction: tuple[float, float]) -> Shrunk:
+    def shrink(
+        self,
+        sigma_voxels: float,
+        threshold: float,
+        fraction: tuple[float, float],
+        by: Level = "rms",
+        grows: bool = True,
+    ) -> Shrunk:
         inside = self._at.inside
-        new = shrunk(self._at.g, inside, self._box, sigma_voxels, threshold, fraction, smooth)
+        new = shrunk(self._at.g, inside, self._box, sigma_voxels, threshold, fraction, smooth, by, grows)
         inside[...] = 0
         inside[new.box] = new.inside
         self._box = new.box

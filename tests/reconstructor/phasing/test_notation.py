@@ -9,24 +9,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconstructor.phasing.notation import NotationError, parse, sha256, written
-from reconstructor.phasing.recipe import Beginning, Recipe, Runs, Shrinkwrap, Stage, Step, TwinRemoval
-from reconstructor.phasing.steps import ALGORITHMS
+from reconstructor.phasing.recipe import (
+    BREEDINGS,
+    SHAPES,
+    Beginning,
+    Coherence,
+    Guided,
+    Recipe,
+    Runs,
+    Shrinkwrap,
+    Stage,
+    Step,
+    TwinRemoval,
+)
+from reconstructor.phasing.steps import LINEAR
+from reconstructor.phasing.support import LEVELS
 
 BIT = st.floats(0.001, 0.999)
 RANGES = st.tuples(BIT, BIT).map(lambda pair: (min(pair), max(pair)))
-STEPS = st.builds(Step, st.sampled_from(ALGORITHMS), st.integers(1, 9999), st.floats(0.01, 2.0))
+STEPS = st.builds(Step, st.sampled_from([*LINEAR, "CF"]), st.integers(1, 9999), st.floats(0.01, 2.0)) | st.builds(
+    Step, st.just("ML"), st.integers(1, 999)
+)
 WRAPS = st.builds(
     Shrinkwrap,
     st.integers(1, 500),
     RANGES,
     st.tuples(st.floats(1e-6, 9.0), st.floats(1e-6, 9.0)),
     st.tuples(st.floats(0, 1e-3), BIT.map(lambda b: 0.001 + b / 2)).filter(lambda pair: pair[0] < pair[1]),
+    st.sampled_from(LEVELS),
+    st.booleans(),
 )
 STAGES = st.builds(
     Stage,
     st.lists(STEPS, min_size=1, max_size=4).map(tuple),
     st.none() | WRAPS,
     st.none() | st.builds(TwinRemoval, st.floats(0, 0.99), st.integers(1, 99)),
+    st.none() | st.builds(Coherence, st.floats(0, 0.99), st.integers(1, 99), st.integers(1, 15), st.integers(1, 99)),
     BIT | st.just(1.0),
     st.integers(1, 9),
 )
@@ -34,8 +52,9 @@ RECIPES = st.builds(
     Recipe,
     st.just("custom"),
     st.lists(STAGES, min_size=1, max_size=3).map(tuple),
-    st.builds(Beginning, RANGES, st.integers(0, 9)),
+    st.builds(Beginning, RANGES, st.integers(0, 9), st.sampled_from(SHAPES), RANGES),
     st.builds(Runs, st.integers(1, 99), st.integers(0, 3), st.integers(1, 5)),
+    st.none() | st.builds(Guided, st.integers(2, 9), st.sampled_from(BREEDINGS), BIT, RANGES),
 )
 
 
@@ -46,6 +65,28 @@ def test_a_line_is_read_as_it_says() -> None:
     assert found.beginning == Beginning()
     assert found.stages[0] == Stage((Step("HIO", 300, 0.8), Step("ER", 1)), Shrinkwrap(threshold=(0.1, 0.2)), crop=0.5)
     assert found.stages[1] == Stage((Step("DM", 7),), twin=TwinRemoval())
+
+
+def test_words_are_read_as_they_say() -> None:
+    """Words, yes and no, and the arguments that are no β."""
+    found = parse(
+        "Start(shape=box, size=0.3..0.4) * Guided(breeding=minimum, keep=0.25) * Sup(by=max, grows=no)"
+        " * Coherent(at=0.5, reach=2) * CF**5 * HIO | CF(threshold=0.2) * ML**30"
+    )
+    assert found.beginning == Beginning(shape="box", size=(0.3, 0.4))
+    assert found.guided == Guided(breeding="minimum", keep=0.25)
+    assert found.stages[0].shrinkwrap == Shrinkwrap(by="max", grows=False)
+    assert found.stages[0].coherence == Coherence(at=0.5, reach_voxels=2)
+    assert found.stages[0].steps == (Step("CF", 5, 0.3), Step("HIO", 1))
+    assert found.stages[1].steps == (Step("CF", 1, 0.2), Step("ML", 30))
+
+
+def test_a_setting_at_its_default_does_not_change_an_older_hash() -> None:
+    """What a recipe did not say before the word existed, it does not say now."""
+    line = "Start(autocorrelation=0.05..0.11, grow=2) * Runs(cold=1, warm=0, least=1) * Sup(every=20) * HIO(0.9)**5"
+    assert sha256(parse(line)) == "596db32d7ba0429ceffcad8f6207e60c3732312d775639c0ead22ecd0d3cbcf9"
+    assert written(parse("Sup(by=rms, grows=yes) * HIO")) == written(parse("Sup() * HIO"))
+    assert "by=mean" in written(parse("Sup(by=mean) * HIO"))
 
 
 def test_spaces_and_single_numbers_do_not_matter() -> None:
@@ -97,7 +138,18 @@ def test_another_recipe_has_another_hash() -> None:
         ("HIO**5 ER", 7, r"found 'ER'; wanted '\*', '\|' or the end"),
         ("Sup * HIO", 4, r"wanted '\(' after Sup"),
         ("Sup(every=1.5) * HIO", 4, "found 1.5; wanted a whole number for every"),
-        ("Sup(bogus=1) * HIO", 4, "found 'bogus'; wanted each of every, threshold, sigma, fraction once at most"),
+        ("Sup(bogus=1) * HIO", 4, "found 'bogus'; wanted each of every, threshold, sigma, fraction, by, grows once"),
+        ("Sup(by=size) * HIO", 4, "found 'size'; wanted one of rms, mean, max for by"),
+        ("Sup(by=2) * HIO", 4, "found 2; wanted one of rms, mean, max for by"),
+        ("Sup(every=rms) * HIO", 4, "found 'rms'; wanted a number for every"),
+        ("Sup(grows=true) * HIO", 4, "found 'true'; wanted one of yes, no for grows"),
+        ("Sup(by=) * HIO", 7, r"found '\)'; wanted a number"),
+        ("Coherent(every=0) * HIO", 0, "coherence every 0 iterations; wanted every 1 or more"),
+        ("ER | Coherent(reach=16) * HIO", 5, "a coherence reach of 16 voxels; wanted 1 to 15"),
+        ("Start(shape=ellipsoid, size=1.5) * HIO", 0, "a support of size 1.5..1.5; wanted 0 < small ≤ large ≤ 1"),
+        ("Guided(breeding=best) * HIO", 7, "found 'best'; wanted one of geometric, mean, maximum, minimum for"),
+        ("ML(0.9)**5", 2, r"found '\('; wanted '\*', '\|' or the end"),
+        ("CF(beta=0.3)**5", 3, "found 'beta'; wanted each of threshold once at most"),
         ("Sup(every=1, every=2) * HIO", 13, "found 'every'"),
         ("Sup(every=1 every=2) * HIO", 12, r"wanted ',' or '\)'"),
         ("Sup() * Sup() * HIO", 8, "found a second Sup; wanted each setting once"),

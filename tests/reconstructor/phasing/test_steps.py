@@ -10,7 +10,7 @@ import pytest
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.problem import amplitude
 from reconstructor.phasing.projections import project_modulus, project_support
-from reconstructor.phasing.steps import ALGORITHMS, Algorithm, difference_map, update
+from reconstructor.phasing.steps import LINEAR, Algorithm, difference_map, update
 
 BETA = 0.7
 
@@ -38,7 +38,7 @@ def textbook(algorithm: Algorithm, beta: float, g: np.ndarray, p_m: Callable, p_
     return g + beta * (p_s(f_m) - p_m(f_s))
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", LINEAR)
 def test_each_algorithm_is_the_textbook_one(algorithm: Algorithm, small, kernel: Kernel) -> None:
     """One iteration of the kernel equals the formula made of the two projections, in double precision."""
     rng = np.random.default_rng(1)
@@ -71,7 +71,7 @@ def test_hio_raar_and_dm_are_one_map_at_beta_one(small, kernel: Kernel) -> None:
     assert far(found[2], found[0]) < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", LINEAR)
 def test_an_object_that_satisfies_both_constraints_stays(algorithm: Algorithm, small, kernel: Kernel) -> None:
     """What lies in the support and has the measured amplitudes is a fixed point, also with unknown voxels."""
     obj = project_support(small.truth, small.core)
@@ -98,10 +98,13 @@ def test_the_error_never_rises_under_er(small, kernel: Kernel) -> None:
     assert errors[-1] < 0.5 * errors[1]
 
 
-def test_the_difference_map_is_no_single_update() -> None:
-    """Asking for it as one says what to ask for, and its halves add up to Elser's weights."""
+def test_some_algorithms_are_no_single_update() -> None:
+    """Asking for one of them says what to ask for, and the difference map's halves add up to Elser's weights."""
     with pytest.raises(ValueError, match=r"wanted difference_map\(beta\)"):
         update("DM", 0.9)
+    for other in ("CF", "ML"):
+        with pytest.raises(ValueError, match=f"{other} is no linear update; wanted one of ER, HIO, RAAR, SF"):
+            update(other, 0.9)
     kept, probe, last = difference_map(0.5)
     assert (kept.in_g, kept.in_p, kept.out_g, kept.out_p) == (0.0, 1.5, 1.0, 0.0)
     assert (probe.in_g, probe.out_g) == (1.0, 2.0)

@@ -8,7 +8,7 @@ import pytest
 from reconstructor.phasing.kernels.blocked import BlockedKernel
 from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.problem import PhasingError, Shape
-from reconstructor.phasing.steps import ALGORITHMS
+from reconstructor.phasing.steps import LINEAR
 
 
 def data(shape: Shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -30,7 +30,7 @@ def test_each_algorithm_equals_the_reference(shape: Shape, threads: int) -> None
     kernel, reference = BlockedKernel(threads), ReferenceKernel()
     for each in (kernel, reference):
         each.load(amplitude)
-    for algorithm in (*ALGORITHMS, "HIO"):
+    for algorithm in (*LINEAR, "CF", "HIO"):
         for iterations in (1, 5):
             for each in (kernel, reference):
                 each.put(obj, support)

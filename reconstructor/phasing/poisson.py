@@ -1,0 +1,151 @@
+"""Poisson maximum likelihood: conjugate gradients down the likelihood of the raw counts, on a fixed support.
+
+A known voxel with n counts is modelled as I = r · (|Fρ|² ⊛ psf + b), r the response, b the background. Minimised is
+
+    LLK = Σ I − n ln I        over known voxels (Thibault & Guizar-Sicairos 2012, New J. Phys. 14, 063004)
+
+along Polak–Ribière's directions, ρ zero outside the support. F is linear, so along ρ + t·δ each I is a quadratic in t
+whose coefficients one transform of δ gives: the search for t costs no further transform, and an iteration one pair.
+
+Arrays are origin first (as inside the kernels), all of one library: NumPy, or any that NumPy's functions dispatch to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.fft
+
+from reconstructor.phasing.problem import Problem
+
+Array = Any
+"""Of NumPy, or of a library that NumPy's functions dispatch to (CuPy)."""
+
+FLOOR = 1e-4
+"""Photons a voxel added to every model: a count where the model has no intensity at all would cost infinitely much."""
+_EVALUATIONS = 8
+"""At most so many of the likelihood along one direction."""
+_FLAT = 0.02
+"""A direction is left where the slope has fallen to this share."""
+
+
+class Model(NamedTuple):
+    """Counts and what they are modelled with, origin first. Voxels that are not known have neither."""
+
+    counts: Array
+    """n ≥ 0; 0 where not known."""
+    response: Array
+    """r > 0; 0 where not known."""
+    background: float
+    """b, photons a voxel, at least FLOOR."""
+
+
+class Optics(NamedTuple):
+    """From the object to intensities and back."""
+
+    forward: Callable[[Array], Array]
+    """Unnormalised FFT; leaves its argument as it is."""
+    backward: Callable[[Array], Array]
+    """Normalised inverse FFT; may use up its argument."""
+    blur: Callable[[Array], Array] = lambda intensity: intensity
+    """Convolution with the psf of partial coherence, real to real; the same array where fully coherent."""
+    unblur: Callable[[Array], Array] = lambda weight: weight
+    """Its adjoint: correlation with the psf."""
+
+
+def model(problem: Problem) -> Model:
+    """A problem's known voxels."""
+    counts = np.where(problem.known, problem.counts, np.float32(0))
+    response = np.float32(1) if problem.response is None else problem.response
+    known = np.where(problem.known, response, np.float32(0)).astype(np.float32)
+    return Model(scipy.fft.ifftshift(counts), scipy.fft.ifftshift(known), max(problem.background, FLOOR))
+
+
+def llk(wave: Array, told: Model, optics: Optics) -> float:
+    """Σ I − n + n ln(n / I) of the diffraction Fρ: LLK less what it would be at I = n, half the Poisson deviance."""
+    there = optics.blur(_square(wave)) + told.background
+    expected = told.response * there
+    ratio = np.where(told.counts > 0, expected / np.maximum(told.counts, 1e-30), 1.0)
+    return float(np.sum(expected - told.counts - told.counts * np.log(ratio), dtype=np.float64))
+
+
+def gradient(wave: Array, support: Array, told: Model, optics: Optics) -> Array:
+    """∂LLK/∂Re ρ + i ∂LLK/∂Im ρ inside the support, over 2N (N voxels); 0 outside. `wave` is Fρ, and stays."""
+    there = optics.blur(_square(wave)) + told.background
+    weight = optics.unblur(told.response - told.counts / there)
+    return optics.backward(wave * weight) * support
+
+
+def descend(obj: Array, support: Array, told: Model, optics: Optics, iterations: int) -> Array:
+    """An object with an LLK that is no higher, after so many iterations; fewer where none is lower in this precision.
+
+    `obj` is zero outside `support` and stays as it is; its scale is that of the counts, Σ|Fρ|² = photons.
+    """
+    wave, along, power = optics.forward(obj), None, 0.0
+    downhill: Array = None
+    for _ in range(iterations):
+        old, downhill = downhill, -gradient(wave, support, told, optics)
+        old_power, power = power, _dot(downhill, downhill)
+        if along is not None:
+            turn = max(0.0, (power - _dot(old, downhill)) / old_power)
+            along = downhill + np.float32(turn) * along
+        if along is None or _dot(along, downhill) <= 0:
+            along = downhill
+        if not 0 < power < np.inf:
+            break
+        change = optics.forward(along)
+        step = np.float32(_lowest(wave, change, told, optics))
+        if step == 0:
+            break
+        obj, wave = obj + step * along, wave + step * change
+    return obj
+
+
+def _lowest(wave: Array, change: Array, told: Model, optics: Optics) -> float:
+    """The t > 0 of the lowest LLK at wave + t · change, by Newton's method; 0 where no t is found that lowers it.
+
+    With I(t) / I(0) = 1 + ε the difference of LLK is Σ I(0) ε − n ln(1 + ε), exact where LLK itself would be rounded.
+    """
+    there = optics.blur(_square(wave)) + told.background
+    linear = optics.blur(2 * (wave.real * change.real + wave.imag * change.imag)) / there
+    square = optics.blur(_square(change)) / there
+    expected = told.response * there
+
+    def at(t: float) -> tuple[float, float, float]:
+        """Difference of LLK, slope and curvature."""
+        rise = np.float32(t) * (linear + np.float32(t) * square)
+        # rounding must not take an intensity to zero
+        rise = np.maximum(rise, np.float32(-1 + 1e-6))
+        rate = linear + np.float32(2 * t) * square
+        share = told.counts / (1 + rise)
+        excess = expected - share
+        difference = _total(expected * rise - told.counts * np.log1p(rise))
+        return difference, _total(excess * rate), _total(share * rate * rate / (1 + rise) + 2 * excess * square)
+
+    _, first, bend = at(0.0)
+    if not (first < 0 < bend):
+        return 0.0
+    t, best, lowest, slope = 0.0, 0.0, 0.0, first
+    for _ in range(_EVALUATIONS):
+        # uphill or bent the wrong way: back to half of the way from the best
+        t = (t + best) / 2 if bend <= 0 or t < best else t - slope / bend
+        difference, slope, bend = at(t)
+        if difference < lowest:
+            best, lowest = t, difference
+            if abs(slope) < _FLAT * abs(first):
+                break
+    return best
+
+
+def _square(wave: Array) -> Array:
+    return wave.real * wave.real + wave.imag * wave.imag
+
+
+def _dot(a: Array, b: Array) -> float:
+    return _total(a.real * b.real + a.imag * b.imag)
+
+
+def _total(values: Array) -> float:
+    return float(np.sum(values, dtype=np.float64))
