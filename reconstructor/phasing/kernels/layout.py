@@ -1,4 +1,8 @@
-"""Memory and plans of the plane-fused kernel for one shape: what is padded, and how it is cut into pieces."""
+"""Memory and plans of the fused kernel for one shape: what is padded, and how it is cut into pieces.
+
+A volume (n0, n1, n2) is kept as n0 flat planes. Plane-wise work goes by pieces of `thick` planes; work along the first
+axis by columns, spans of `width` voxels of every plane, copied into a tile where they lie close together.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,13 @@ from reconstructor.phasing.kernels.compiled import Bytes, Floats
 from reconstructor.phasing.problem import Complex, Real, Shape
 
 _PAD = 8
-"""Elements added to a row (one cache line of complex64): pitches of a power of two would map a column into a few
-cache sets."""
+"""Elements added to a plane, and to a tile's rows (one cache line of complex64): pitches of a power of two would map
+a column into a few cache sets. Planes stay aligned for the plans if this is a multiple of 8."""
 _PIECE_BYTES = 300_000
-"""A piece and its amplitudes stay in a second-level cache of 512 KiB or more."""
+"""A piece or tile and its amplitudes stay in a second-level cache of 512 KiB or more."""
+_FEWEST_PIECES = 16
+"""Planes come in whole pieces: thicker ones would take in too many that are empty."""
+
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
@@ -25,66 +32,73 @@ class Hand(NamedTuple):
 
     planes: plans.Pair
     """2D, of one piece of planes."""
-    rows: plans.Pair
+    columns: plans.Pair
     """Along the first axis, of the tile."""
     tile: Complex
-    """(n0, deep · pitch + pad)"""
-    view: Complex
-    """The tile as (n0, deep, n2)."""
+    """(n0, width)"""
     flat: Floats
+    """The tile with its padding."""
 
 
 class Layout:
-    """Padded volumes of a shape (n0, n1, n2), cut into pieces of `thick` planes and pieces of `deep` rows."""
+    """Volumes of a shape, cut into pieces of planes and into columns; memory for `threads` hands."""
 
     def __init__(self, shape: Shape, threads: int) -> None:
         n0, n1, n2 = self.shape = shape
-        self.pitch = n2 + _PAD + (-n2) % _PAD
-        self.thick = _divisor(n0, _PIECE_BYTES // (8 * n1 * self.pitch))
-        self.deep = _divisor(n1, _PIECE_BYTES // (8 * n0 * self.pitch))
-        self.width = self.deep * self.pitch
-        self.wave = plans.empty((n0, n1, self.pitch))
-        """F, transformed along the last two axes."""
-        g, inside = plans.empty((n0, n1, self.pitch)), np.zeros((n0, n1, self.pitch), np.uint8)
-        self.g: Complex = g[:, :, :n2]
-        self.inside: Bytes = inside[:, :, :n2]
+        self.pitch = n1 * n2 + _PAD + (-n1 * n2) % _PAD
+        self.thick = _divisor(n0, min(_PIECE_BYTES // (8 * self.pitch), n0 // _FEWEST_PIECES))
+        unit = _PAD if n1 * n2 % _PAD == 0 else 1
+        self.width = unit * _divisor(n1 * n2 // unit, _PIECE_BYTES // (8 * n0 * unit))
+        self.wave = plans.empty((n0, self.pitch))
+        """W: what is transformed anew each iteration, along the last two axes."""
+        volume, inside = plans.empty((n0, self.pitch)), np.zeros((n0, self.pitch), np.uint8)
+        self.g = _cube(volume, shape)
+        self.inside: Bytes = _cube(inside, shape)
         self.hands = [self._hand() for _ in range(threads)]
         self.wave[...] = 0
-        pieces = n0 // self.thick
-        self.pieces: list[Complex] = [self.wave[k : k + self.thick, :, :n2] for k in range(0, n0, self.thick)]
+        self.columns = [slice(k, k + self.width) for k in range(0, n1 * n2, self.width)]
+        self.amplitude: Real = np.zeros((len(self.columns), n0 * (self.width + _PAD)), np.float32)
+        """By columns, laid out as the tiles are."""
+        self.rest: Floats = np.zeros((len(self.columns), 2 * self.amplitude.shape[1]), np.float32)
+        """K: what is added to W's transform, by columns."""
+        cube, pieces = _cube(self.wave, shape), n0 // self.thick
+        self.pieces: list[Complex] = [cube[k : k + self.thick] for k in range(0, n0, self.thick)]
         self.flat_wave: list[Floats] = list(self.wave.reshape(pieces, -1).view(np.float32))
-        self.flat_g: list[Floats] = list(g.reshape(pieces, -1).view(np.float32))
+        self.flat_g: list[Floats] = list(volume.reshape(pieces, -1).view(np.float32))
         self.flat_inside: list[Bytes] = list(inside.reshape(pieces, -1))
-        self.amplitude: Real = np.zeros((n1 // self.deep, n0 * (self.width + _PAD)), np.float32)
-        """By pieces of rows, laid out as the tiles are."""
+        self._held: list[Floats] = []
+
+    @property
+    def held(self) -> list[Floats]:
+        """A third volume by pieces, as `flat_g`; taken when it is asked for first."""
+        if not self._held:
+            self._held = [np.zeros_like(piece) for piece in self.flat_g]
+        return self._held
 
     def _hand(self) -> Hand:
-        n0, _, n2 = self.shape
-        tile = plans.empty((n0, self.width + _PAD))
-        view = _rows_of(tile, self.deep, self.pitch)[:, :, :n2]
-        planes = plans.Pair(self.wave[: self.thick, :, :n2], (1, 2))
-        rows = plans.Pair(view, (0,))
+        n0, width = self.shape[0], self.width
+        tile = plans.empty((n0, width + _PAD))
+        planes = plans.Pair(_cube(self.wave, self.shape)[: self.thick], (1, 2))
+        columns = plans.Pair(tile[:, :width], (0,))
         tile[...] = 0
-        return Hand(planes, rows, tile, view, tile.reshape(-1).view(np.float32))
+        return Hand(planes, columns, tile[:, :width], tile.reshape(-1).view(np.float32))
 
     def take(self, amplitude: Real) -> None:
         """Shift the data, origin first, and lay them out as the tiles are."""
-        n0, _, n2 = self.shape
-        shifted = scipy.fft.ifftshift(amplitude)
-        for piece, tile in enumerate(self.amplitude):
-            rows = shifted[:, piece * self.deep : (piece + 1) * self.deep]
-            _rows_of(tile.reshape(n0, -1), self.deep, self.pitch)[:, :, :n2] = rows
+        shifted = scipy.fft.ifftshift(amplitude).reshape(self.shape[0], -1)
+        for span, tile in zip(self.columns, self.amplitude, strict=True):
+            tile.reshape(self.shape[0], -1)[:, : self.width] = shifted[:, span]
 
     def put(self, obj: Complex) -> None:
-        """Take an object; F is the object itself until its planes are transformed."""
+        """Take an object; W is the object itself until its planes are transformed."""
         self.g[...] = obj
-        self.wave[:, :, : self.shape[2]] = obj
+        _cube(self.wave, self.shape)[...] = obj
+        self.rest[...] = 0
 
 
-def _rows_of(tile: NDArray[_Scalar], rows: int, pitch: int) -> NDArray[_Scalar]:
-    """A tile (n0, rows · pitch + pad) seen as (n0, rows, pitch), without copying."""
-    strides = (tile.strides[0], pitch * tile.itemsize, tile.itemsize)
-    return np.lib.stride_tricks.as_strided(tile, (tile.shape[0], rows, pitch), strides)
+def _cube(planes: NDArray[_Scalar], shape: Shape) -> NDArray[_Scalar]:
+    """Flat planes (n0, pitch) seen as (n0, n1, n2), without copying: only the contiguous axis is split."""
+    return planes[:, : shape[1] * shape[2]].reshape(shape)
 
 
 def _divisor(length: int, most: int) -> int:

@@ -22,14 +22,17 @@ class Pair:
         self._forward: Any = pyfftw.FFTW(like, like, axes=axes, direction="FFTW_FORWARD", flags=_FLAGS)
         self._backward: Any = pyfftw.FFTW(like, like, axes=axes, direction="FFTW_BACKWARD", flags=_FLAGS)
 
-    def forward(self, array: Complex) -> None:
-        """Transform `array` in place, kernel exp(−i q·r)."""
-        self._forward.update_arrays(array, array)
+    def forward(self, array: Complex | None = None) -> None:
+        """Transform `array`, or the one last transformed or planned for, in place, kernel exp(−i q·r)."""
+        if array is not None:
+            self._forward.update_arrays(array, array)
         self._forward.execute()
 
-    def backward(self, array: Complex) -> None:
-        """Transform `array` in place, kernel exp(+i q·r), without 1/N."""
-        self._backward.update_arrays(array, array)
+    def backward(self, array: Complex | None = None) -> None:
+        """Transform `array`, or the one last transformed back or planned for, in place, kernel exp(+i q·r), without
+        1/N."""
+        if array is not None:
+            self._backward.update_arrays(array, array)
         self._backward.execute()
 
 

@@ -165,7 +165,7 @@ def test_shrinkwrap_equals_the_reference(shape: Shape) -> None:
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0, 3.3])
 def test_the_fast_smoothing_equals_the_plain_one(sigma: float) -> None:
     """The whole block and a part of it, for odd and short blocks too."""
-    from reconstructor.phasing.kernels.fused import smooth
+    from reconstructor.phasing.kernels.smoothing import smooth
 
     rng = np.random.default_rng(1)
     for shape in ((20, 21, 37), (5, 40, 3)):
