@@ -1,0 +1,131 @@
+"""Where a known crystal's pattern lies on the present curve, and how bright: fitted by Poisson likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reconstructor.forecast.pattern import Pattern, Places
+from reconstructor.forecast.planes import Planes
+from reconstructor.forecast.search import FLOOR, Landscape, Numbers, Template, landscape
+from reconstructor.window import Place
+
+LOG_SCALE_SIGMA = 0.5
+"""How far, in e-folds, intensities are expected to change from hold to hold: × 0.5 to × 2 is ±1.4 σ."""
+STEPS = 2
+"""Newton steps (Fisher scoring) from the likeliest whole-voxel offset."""
+LONGEST_STEP = 1.0
+"""Voxels, or e-folds of the scale, that a step may go."""
+FURTHEST = 2.0
+"""Voxels from where it began beyond which a refinement has lost its way."""
+MARGIN_VOXELS = 2
+"""Searched on either side of an earlier fit, beside 3 σ of it."""
+WORST_CONDITION = 1e12
+MODEL_VARIANCE = 8.0
+"""By experiment: with it errors of the offset exceed 2 σ about as rarely as they should on crystals that changed."""
+DETERMINED_VOXELS = 0.5
+"""An offset that is known to half a voxel of the window on each axis leaves the object's ramp known to half a turn
+across the field of view."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Offset and scale of a pattern, and how well they are determined."""
+
+    offset: Place
+    """(frames, rows, columns): the present place of what was at place p of the pattern's own curve is p + offset."""
+    sigma: Place
+    """Standard deviations, in the same units, of all offsets that the counts allow."""
+    scale: float
+    """Present counts over the pattern's."""
+    dispersion: float
+    """Σ(n − μ)²/μ over voxels: 1 for a crystal that has not changed."""
+    determined: bool
+    """Whether the offset is known well enough to foretell with: half a voxel of the window or better."""
+
+
+def fit(template: Template, planes: Planes, near: Fit | None = None) -> Fit:
+    """The likeliest offset and scale.
+
+    A crystal that has changed is off by more than counting noise, and in whole speckles: the log-likelihood is
+    divided by the dispersion times the voxels in a speckle before it is read as odds of offsets. Before the peak
+    that leaves many offsets open, and `sigma` says so. `near`, an earlier fit of the same scan that was determined,
+    saves the search of rocking offsets far from it.
+    """
+    pattern, seen = template.pattern, landscape(template, planes, _about(near, template))
+    noise = seen.dispersion * MODEL_VARIANCE * pattern.obj.size / int(np.count_nonzero(pattern.obj))
+    likeliest = _weighed(template, seen, noise)
+    refined = _refined(pattern, planes, likeliest, noise)
+    size = np.array(pattern.window.binning)
+    determined = bool((np.array(refined.sigma) <= DETERMINED_VOXELS * size).all())
+    return replace(refined, determined=determined)
+
+
+def _about(near: Fit | None, template: Template) -> tuple[int, int] | None:
+    if near is None or not near.determined:
+        return None
+    size = template.pattern.window.binning[0]
+    middle, margin = round(near.offset[0] / size), MARGIN_VOXELS + round(3 * near.sigma[0] / size)
+    return middle - margin, middle + margin
+
+
+def _weighed(template: Template, seen: Landscape, noise: float) -> Fit:
+    """The likeliest whole-voxel offset, and how far around it others are likely too."""
+    odds = seen.log_likelihood / noise - np.square(seen.log_scale / LOG_SCALE_SIGMA) / 2
+    best = np.unravel_index(int(odds.argmax()), odds.shape)
+    weight = np.exp(odds - odds.max())
+    offset, sigma = [], []
+    for axis, (size, voxels) in enumerate(zip(template.pattern.window.binning, seen.offsets, strict=True)):
+        along = weight.sum(axis=tuple(a for a in range(3) if a != axis)) / weight.sum()
+        places = size * voxels.astype(np.float64)
+        offset.append(float(places[best[axis]]))
+        sigma.append(float(np.sqrt((along * np.square(places - offset[axis])).sum())))
+    scale = float(np.exp(seen.log_scale[best]))
+    return Fit((offset[0], offset[1], offset[2]), (sigma[0], sigma[1], sigma[2]), scale, seen.dispersion, False)
+
+
+def _refined(pattern: Pattern, planes: Planes, likeliest: Fit, noise: float) -> Fit:
+    """Fisher scoring within the pattern's window, from a whole-voxel offset; that one where it leads away from it."""
+    size = np.array(pattern.window.binning, np.float64)
+    begin = np.array(likeliest.offset)
+    offset, log_scale = begin, np.log(likeliest.scale)
+    for _ in range(STEPS):
+        normal = _normal_equations(pattern, planes, offset, float(np.exp(log_scale)))
+        if normal is None:
+            return likeliest
+        step = np.linalg.solve(*normal)
+        step *= min(1.0, float((LONGEST_STEP / np.maximum(np.abs(step) / np.append(size, 1.0), 1e-9)).min()))
+        offset, log_scale = offset + step[:3], log_scale + step[3]
+    if (np.abs(offset - begin) > FURTHEST * size).any():
+        return likeliest
+    spread = np.sqrt(noise * np.diag(np.linalg.inv(normal[0]))[:3])
+    # around a lone maximum the grid says nothing of widths below its own step
+    sigma = np.maximum(spread, np.where(np.array(likeliest.sigma) < size / 2, 0, likeliest.sigma))
+    a, b, c = (float(v) for v in offset)
+    d, e, f = (float(v) for v in sigma)
+    return replace(likeliest, offset=(a, b, c), sigma=(d, e, f), scale=float(np.exp(log_scale)))
+
+
+def _normal_equations(
+    pattern: Pattern, planes: Planes, offset: Numbers, scale: float
+) -> tuple[Numbers, Numbers] | None:
+    """Fisher information and score of (offset, ln scale); None where the counts cannot tell them."""
+    inside = [pattern.covers(axis, places - offset[axis]) for axis, places in enumerate(planes.at)]
+    if not all(part.any() for part in inside):
+        return None
+    at: Places = tuple(  # type: ignore[assignment]
+        (places - o)[part] for places, o, part in zip(planes.at, offset, inside, strict=True)
+    )
+    box = np.ix_(*inside)
+    response = planes.response[box]
+    intensity, *slopes = pattern.slopes(at)
+    model = np.float32(scale) * (intensity + np.float32(FLOOR)) * response
+    gain = np.divide(planes.counts[box] - model, model, out=np.zeros_like(model), where=response > 0)
+    changes = np.stack([*(-np.float32(scale) * response * slope for slope in slopes), model]).reshape(4, -1)
+    weighed = np.divide(changes, model.ravel(), out=np.zeros_like(changes), where=model.ravel() > 0)
+    information = (weighed @ changes.T).astype(np.float64)
+    score = (changes @ gain.ravel()).astype(np.float64)
+    if not np.linalg.cond(information) < WORST_CONDITION:
+        return None
+    return information, score

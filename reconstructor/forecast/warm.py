@@ -1,0 +1,52 @@
+"""The last hold's object as it looks from another window: what a warm run begins with, and what LAST HOLD shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from reconstructor.forecast.pattern import Pattern, Places
+from reconstructor.phasing.problem import Complex, Mask, Start
+from reconstructor.window import Place, Window3
+
+
+def seen_from(pattern: Pattern, window: Window3, offset: Place = (0.0, 0.0, 0.0)) -> Complex:
+    """The pattern's object on another window, whose places are those of the pattern's own curve + `offset`.
+
+    The window may lie elsewhere, be larger or smaller, or be binned otherwise: what it shows of the far field is read
+    there and transformed back. So a moved peak becomes a phase ramp, and the object is never translated. Where the
+    pattern's own window does not reach, its far field is taken as 0. |Fρ|² is in counts a voxel of the new window.
+    """
+    places = [
+        start + size * np.arange(n) + (size - 1) / 2 - by
+        for start, size, n, by in zip(window.start, window.binning, window.shape, offset, strict=True)
+    ]
+    at: Places = (places[0], places[1], places[2])
+    members = np.prod(window.binning) / np.prod(pattern.window.binning)
+    wave = np.zeros(window.shape, np.complex64)
+    inside = [np.flatnonzero(pattern.covers(axis, along)) for axis, along in enumerate(at)]
+    wave[np.ix_(*inside)] = pattern.wave((at[0][inside[0]], at[1][inside[1]], at[2][inside[2]]))
+    obj = scipy.fft.fftshift(scipy.fft.ifftn(scipy.fft.ifftshift(wave * np.float32(np.sqrt(members)))))
+    return np.asarray(obj, np.complex64)
+
+
+def support_from(support: Mask, window: Window3, other: Window3) -> Mask:
+    """A support on the voxels of another window: each asks the old one nearest to its place in the crystal."""
+    index, there = [], []
+    for n, b, m, c in zip(window.shape, window.binning, other.shape, other.binning, strict=True):
+        place = np.rint((np.arange(m) - m // 2) * (n * b) / (m * c)).astype(np.intp) + n // 2
+        there.append((place >= 0) & (place < n))
+        index.append(np.clip(place, 0, n - 1))
+    found: Mask = support[np.ix_(*index)] & _grid(there)
+    return found
+
+
+def warm_start(pattern: Pattern, support: Mask, window: Window3, offset: Place = (0.0, 0.0, 0.0)) -> Start:
+    """What a run on `window` of the present scan begins with; the recipe grows the support."""
+    return Start(obj=seen_from(pattern, window, offset), support=support_from(support, pattern.window, window))
+
+
+def _grid(flags: list[NDArray[np.bool_]]) -> Mask:
+    out: Mask = flags[0][:, None, None] & flags[1][None, :, None] & flags[2][None, None, :]
+    return out
