@@ -83,28 +83,33 @@ def descend(obj: Array, support: Array, told: Model, optics: Optics, iterations:
 
     `obj` is zero outside `support` and stays as it is; its scale is that of the counts, Σ|Fρ|² = photons.
     """
-    wave, along, power = optics.forward(obj), None, 0.0
+    wave = optics.forward(obj)
     downhill: Array = None
+    along: Array = None
+    power = 0.0
     for _ in range(iterations):
-        old, downhill = downhill, -gradient(wave, support, told, optics)
-        old_power, power = power, _dot(downhill, downhill)
+        old, old_power, downhill = downhill, power, -gradient(wave, support, told, optics)
+        power = _dot(downhill, downhill)
+        if not 0 < power < np.inf:
+            break
         if along is not None:
             turn = max(0.0, (power - _dot(old, downhill)) / old_power)
             along = downhill + np.float32(turn) * along
         if along is None or _dot(along, downhill) <= 0:
             along = downhill
-        if not 0 < power < np.inf:
-            break
         change = optics.forward(along)
         step = np.float32(_lowest(wave, change, told, optics))
-        if step == 0:
+        if step > 0:
+            obj, wave = obj + step * along, wave + step * change
+        elif along is downhill:
             break
-        obj, wave = obj + step * along, wave + step * change
+        else:
+            along = None
     return obj
 
 
 def _lowest(wave: Array, change: Array, told: Model, optics: Optics) -> float:
-    """The t > 0 of the lowest LLK at wave + t · change, by Newton's method; 0 where no t is found that lowers it.
+    """The t > 0 of the lowest LLK at wave + t · change, by Newton's method kept in its bracket; 0 where none lowers it.
 
     With I(t) / I(0) = 1 + ε the difference of LLK is Σ I(0) ε − n ln(1 + ε), exact where LLK itself would be rounded.
     """
@@ -114,28 +119,35 @@ def _lowest(wave: Array, change: Array, told: Model, optics: Optics) -> float:
     expected = told.response * there
 
     def at(t: float) -> tuple[float, float, float]:
-        """Difference of LLK, slope and curvature."""
+        """Difference of LLK, slope and curvature (of its convex part, where it is not convex)."""
         rise = np.float32(t) * (linear + np.float32(t) * square)
         # rounding must not take an intensity to zero
         rise = np.maximum(rise, np.float32(-1 + 1e-6))
         rate = linear + np.float32(2 * t) * square
         share = told.counts / (1 + rise)
         excess = expected - share
+        convex = _total(share * rate * rate / (1 + rise))
+        bend = convex + 2 * _total(excess * square)
         difference = _total(expected * rise - told.counts * np.log1p(rise))
-        return difference, _total(excess * rate), _total(share * rate * rate / (1 + rise) + 2 * excess * square)
+        return difference, _total(excess * rate), bend if bend > 0 else convex
 
     _, first, bend = at(0.0)
     if not (first < 0 < bend):
         return 0.0
-    t, best, lowest, slope = 0.0, 0.0, 0.0, first
+    t, low, high, best, lowest = -first / bend, 0.0, np.inf, 0.0, 0.0
     for _ in range(_EVALUATIONS):
-        # uphill or bent the wrong way: back to half of the way from the best
-        t = (t + best) / 2 if bend <= 0 or t < best else t - slope / bend
         difference, slope, bend = at(t)
         if difference < lowest:
             best, lowest = t, difference
             if abs(slope) < _FLAT * abs(first):
                 break
+        if slope < 0 and difference <= lowest:
+            low = t
+        else:
+            high = t
+        t = t - slope / bend if bend > 0 else np.inf
+        if not low < t < high:
+            t = (low + high) / 2 if high < np.inf else 2 * low
     return best
 
 
