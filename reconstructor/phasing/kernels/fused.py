@@ -96,7 +96,7 @@ class FusedKernel(Kernel):
             raise PhasingError(f"the object has shape {obj.shape}; wanted that of the data, {self.shape}")
         self._at.put(obj)
         self._planes, self._rests = slice(0, self.shape[0]), False
-        self._plane_sweep(lambda hand, number: hand.planes.forward(self._at.pieces[number]))
+        self._plane_sweep(lambda number: self._at.planes[number].forward())
         self.restrict(support)
 
     def restrict(self, support: Mask) -> None:
@@ -166,8 +166,8 @@ class FusedKernel(Kernel):
             flat += at.rest[number]
             at.rest[number] = flat
 
-        def fetch(hand: Hand, number: int) -> None:
-            hand.planes.backward(at.pieces[number])
+        def fetch(number: int) -> None:
+            at.planes[number].backward()
             compiled.update(at.flat_g[number], at.flat_wave[number], at.flat_inside[number], 0.0, norm, 0.0, norm)
 
         self._column_sweep(gather, at.wave, planes)
@@ -219,12 +219,12 @@ class FusedKernel(Kernel):
         """Sweep 2. Returns Σ|N · P|² inside the support, if asked to measure."""
         at = self._at
 
-        def sweep(hand: Hand, number: int) -> float:
-            piece = at.pieces[number]
-            hand.planes.backward(piece)
+        def sweep(number: int) -> float:
+            planes = at.planes[number]
+            planes.backward()
             inside = float(compiled.energy(at.flat_wave[number], at.flat_inside[number])) if measure else 0.0
             half.change(number)
-            hand.planes.forward(piece)
+            planes.forward()
             return inside
 
         return sum(self._plane_sweep(sweep))
@@ -249,12 +249,12 @@ class FusedKernel(Kernel):
 
         return self._shared(sweep, range(len(at.columns)))
 
-    def _plane_sweep(self, work: Callable[[Hand, int], _Part]) -> list[_Part]:
+    def _plane_sweep(self, work: Callable[[int], _Part]) -> list[_Part]:
         """Do the work on each piece of the planes that are up to date."""
         thick = self._at.thick
 
-        def sweep(hand: Hand, numbers: range) -> list[_Part]:
-            return [work(hand, number) for number in numbers]
+        def sweep(_: Hand, numbers: range) -> list[_Part]:
+            return [work(number) for number in numbers]
 
         return self._shared(sweep, range(self._planes.start // thick, self._planes.stop // thick))
 
