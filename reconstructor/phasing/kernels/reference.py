@@ -83,7 +83,8 @@ class ReferenceKernel(Kernel):
         if spectrum is not None:
             back = np.conj(spectrum)
             optics = optics._replace(
-                blur=lambda intensity: coherence.blurred(intensity, spectrum),
+                # not `blurred`: along a direction the intensity changes by negative amounts as well
+                blur=lambda change: coherence.convolved(change, spectrum).astype(np.float32),
                 unblur=lambda weight: coherence.convolved(weight, back).astype(np.float32),
             )
         begun = project_support(self._g, self._support)
