@@ -7,6 +7,8 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from streamer.detectors.decode_error import DecodeError
+from streamer.detectors.records import Record, SeriesStarted
 from streamer.journal import At
 
 
@@ -17,11 +19,17 @@ class Message(NamedTuple):
     """The address it came from"""
     parts: tuple[memoryview, ...]
     at: At
+    content: Record | DecodeError
+    """What it says, or why it is refused"""
 
     @property
     def size(self) -> int:
-        """Bytes of all parts."""
-        return sum(part.nbytes for part in self.parts)
+        """Bytes of memory: all parts, and the masks and flat fields that a start has unpacked."""
+        held = sum(part.nbytes for part in self.parts)
+        if isinstance(self.content, SeriesStarted):
+            for channel in self.content.channels.values():
+                held += sum(array.nbytes for array in (channel.mask, channel.flat_field) if array is not None)
+        return held
 
 
 class FrameQueue:
@@ -51,16 +59,21 @@ class FrameQueue:
             self._changed.notify_all()
         return time.monotonic() - begun
 
-    def get(self, timeout_s: float) -> Message | None:
-        """The oldest message; None if none came in time, or none is left after `close`."""
+    def get(self, timeout_s: float, messages: int, size_bytes: int) -> list[Message]:
+        """The oldest messages, as many as there are and at most so many and so large, but at least one; none if none
+        came in time, or none is left after `close`.
+        """
+        taken: list[Message] = []
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed, timeout_s)
-            if not self._queue:
-                return None
-            message = self._queue.popleft()
-            self._bytes -= message.size
+            while self._queue and len(taken) < messages:
+                size_bytes -= self._queue[0].size
+                if taken and size_bytes < 0:
+                    break
+                taken.append(self._queue.popleft())
+                self._bytes -= taken[-1].size
             self._changed.notify_all()
-            return message
+        return taken
 
     def close(self) -> None:
         """Nobody waits any more, neither for room nor for messages; what is there can still be taken."""

@@ -1,11 +1,13 @@
 """From received messages to journal, curve and stream: what the streamer does with each, in this order.
 
-check → journal (from here on it is accepted) → decode → curve → publish. Whatever a peer sends is refused, counted
-and survived; what the disk refuses is a `JournalError`, upon which the same message can be taken again.
+check → journal (from here on it is accepted) → curve → publish. Whatever a peer sends is refused, counted and
+survived; what the disk refuses is kept in memory and published all the same, but accepted only later; when there is
+no room for more, that is a `JournalError`, upon which the same messages can be taken again.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -13,18 +15,18 @@ from typing import NamedTuple, Protocol
 
 import crc32c
 
-from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted, Notice, Scan
+from contract.messages import AnyMessage, Notice, Scan
 from contract.stream import Publisher, scan_prefix
-from contract.telemetry import CurveOpened, FrameRejected, Happened, JournalAppended, WorkFailed
+from contract.telemetry import CurveOpened, FrameRejected, Happened, WorkFailed
 from streamer.archivist import Archived, Job
 from streamer.detectors.decode_error import DecodeError
-from streamer.detectors.dialects import DIALECTS
-from streamer.detectors.records import Frame, SeriesEnded, SeriesStarted
+from streamer.detectors.records import Frame, SeriesEnded, SeriesStarted, without_start
 from streamer.frame_queue import Message
-from streamer.journal import At, Journal, JournalError
+from streamer.journal import JournalError, Record
 from streamer.journals import Journals, stem
 from streamer.measured_scan import MeasuredScan
 from streamer.open_scan import Identity, Rules
+from streamer.scan_journal import ScanJournal, Writer
 from streamer.told_holds import ToldHolds
 
 MAX_STARTLESS = 4
@@ -32,7 +34,6 @@ MAX_STARTLESS = 4
 REMEMBERED = 1000
 """Names of finished scans that are kept, so that their stragglers do not look like a new series."""
 ARCHIVE_AGAIN_S = 60.0
-MAX_NAME = 200
 
 
 class Policy(NamedTuple):
@@ -41,7 +42,6 @@ class Policy(NamedTuple):
     dialect: str
     rules: Rules
     archive_folder: Path
-    max_message_bytes: int
     unconfirmed_scans: int
     keep_journals: bool
 
@@ -59,6 +59,7 @@ class Ingest:
         self,
         policy: Policy,
         journals: Journals,
+        writer: Writer,
         publisher: Publisher,
         archives: Archives,
         happened: Callable[[Happened], None],
@@ -72,25 +73,26 @@ class Ingest:
         self.holds = ToldHolds(journals, publisher, happened)
         self.policy = policy
         self.journals = journals
+        self.writer = writer
         self._publisher = publisher
         self._archives = archives
         self._happened = happened
 
-    def take(self, message: Message, now_s: float) -> None:
-        """One received message. JournalError: it could not be made durable, and can be taken again."""
-        try:
-            if message.size > self.policy.max_message_bytes:
-                limit = self.policy.max_message_bytes
-                raise DecodeError("size", f"a message has {message.size} bytes, wanted at most {limit}")
-            record = DIALECTS[self.policy.dialect].read(message.parts)
-            if isinstance(record, SeriesStarted):
-                self._start(record, message, now_s)
-            elif isinstance(record, Frame):
-                self._frame(record, message, now_s)
+    def take(self, waiting: list[Message], now_s: float) -> None:
+        """Received messages, oldest first; what has been taken is removed from the list.
+
+        Frames that wait for the same scan are made durable in one commit: the group is what came during the last
+        commit, so no frame waits for another, and frames that come slower than commits have one each.
+        JournalError: the messages still in the list could neither be made durable nor kept, and can be taken again.
+        """
+        while waiting:
+            group = self._group(waiting)
+            if group:
+                self._frames(group, now_s)
             else:
-                self._end(record, message, now_s)
-        except DecodeError as error:
-            self._happened(FrameRejected(source=message.source, reason=error.reason, detail=str(error)))
+                self._one(waiting[0], now_s)
+            taken = {id(message) for _, message in group} or {id(waiting[0])}
+            waiting[:] = [message for message in waiting if id(message) not in taken]
 
     def tick(self, now_s: float) -> None:
         """What time brings: blocks that have waited long enough, curves to be closed, archives to be tried again."""
@@ -99,23 +101,20 @@ class Ingest:
             self._close(scan, now_s)
             if scan.closed and scan.archive_again_s is not None and now_s >= scan.archive_again_s:
                 self.archive(scan)
+            self.release(scan)
+        self._retire()
 
-    def tell(self, message: AnyMessage, at: At) -> tuple[bool, str]:
-        """What a peer said, and the answer to it. JournalError: it could not be made durable."""
-        if isinstance(message, HoldStarted):
-            if not (0 < len(message.hold) <= MAX_NAME and 0 < len(message.crystal) <= MAX_NAME):
-                return False, f"a hold needs a name and a crystal, of at most {MAX_NAME} characters each"
-            return True, self.holds.start(message, at)
-        if isinstance(message, HoldEnded):
-            return self.holds.end(message, at)
-        if isinstance(message, Confirmed):
-            return self._confirm(message)
-        if isinstance(message, Angles):
-            return self._angles(message, at)
-        return False, f"the streamer takes no {type(message).__name__}"
+    def confirm(self, scan: MeasuredScan, revision: int) -> None:
+        """The reconstructor is done with a closed scan; viewers may go on to see it until the next one begins."""
+        scan.set_confirmed(revision)
+        self._shown.append(scan.open.scan)
+        self.release(scan)
 
     def archive(self, scan: MeasuredScan) -> None:
-        """Have the archive of a closed scan written."""
+        """Have the archive of a closed scan written, when all of it is in its journal."""
+        if not scan.journal.settled:
+            scan.archive_again_s = -math.inf
+            return
         scan.archive_again_s = None
         target = Path(scan.state.archive)
         dialect = scan.open.identity.dialect
@@ -138,7 +137,7 @@ class Ingest:
 
     def release(self, scan: MeasuredScan) -> None:
         """Let go of a scan that is archived and confirmed, and, unless the settings keep it, of its journal."""
-        if not scan.state.archived or scan.state.confirmed is None:
+        if not scan.state.archived or scan.state.confirmed is None or not scan.journal.settled:
             return
         if self.policy.keep_journals:
             scan.journal.close()
@@ -146,7 +145,7 @@ class Ingest:
             scan.journal.delete()
         self._forget(scan)
 
-    def opened(self, series: SeriesStarted, identity: Identity, journal: Journal, now_s: float) -> MeasuredScan:
+    def opened(self, series: SeriesStarted, identity: Identity, journal: ScanJournal, now_s: float) -> MeasuredScan:
         """A scan with its journal, known from now on."""
         scan = MeasuredScan(series, identity, self.policy.rules, journal, self._publish, self._happened, now_s)
         self.scans[series.series] = scan
@@ -162,6 +161,42 @@ class Ingest:
             scan.journal.close()
         self.holds.close()
 
+    def _group(self, waiting: list[Message]) -> list[tuple[Frame, Message]]:
+        """Frames that can be taken together: new ones of one open scan, up to the first message that must wait for
+        its turn; none if that is the oldest. Frames of other open scans may be overtaken.
+        """
+        group: dict[int, tuple[Frame, Message]] = {}
+        for message in waiting:
+            frame = message.content
+            scan = self.scans.get(frame.series) if isinstance(frame, Frame) else None
+            if not isinstance(frame, Frame) or scan is None or not scan.expects(frame):
+                break
+            first, _ = next(iter(group.values()), (frame, message))
+            if frame.series == first.series:
+                if frame.index in group:
+                    break
+                group[frame.index] = (frame, message)
+        return list(group.values())
+
+    def _frames(self, group: list[tuple[Frame, Message]], now_s: float) -> None:
+        scan = self.scans[group[0][0].series]
+        scan.frames(group, now_s)
+        self._close(scan, now_s)
+
+    def _one(self, message: Message, now_s: float) -> None:
+        record = message.content
+        try:
+            if isinstance(record, DecodeError):
+                raise record
+            if isinstance(record, SeriesStarted):
+                self._start(record, message, now_s)
+            elif isinstance(record, Frame):
+                self._frame(record, message, now_s)
+            else:
+                self._end(record, message, now_s)
+        except DecodeError as error:
+            self._happened(FrameRejected(source=message.source, reason=error.reason, detail=str(error)))
+
     def _start(self, series: SeriesStarted, message: Message, now_s: float) -> None:
         scan = self.scans.get(series.series)
         if scan is not None and scan.start_known:
@@ -175,14 +210,8 @@ class Ingest:
         if scan is not None:
             scan.adopt(series, message, now_s)
             return
-        journal, identity = self._journaled(series, message)
-        try:
-            took_s = journal.append("start", None, message.parts, message.at)
-        except JournalError:
-            journal.delete()
-            raise
-        self._happened(JournalAppended(fsync_s=took_s))
-        self._announce(self.opened(series, identity, journal, now_s), series)
+        start = Record("start", None, message.parts, message.at)
+        self._begin(series, message, [start], now_s)
 
     def _frame(self, frame: Frame, message: Message, now_s: float) -> None:
         scan = self.scans.get(frame.series)
@@ -191,9 +220,7 @@ class Ingest:
             if startless >= MAX_STARTLESS:
                 raise DecodeError("series", f"frame {frame.index} is of the series {frame.series}, which never began")
             series = without_start(frame)
-            journal, identity = self._journaled(series, message)
-            scan = self.opened(series, identity, journal, now_s)
-            self._announce(scan, series)
+            scan = self._begin(series, message, [], now_s)
             text = f"scan {frame.series}: its start was missed, so the number of its frames is not known"
             self._publish(Notice(level="warning", text=text, scan=frame.series))
         elif scan.state.confirmed is not None:
@@ -207,8 +234,8 @@ class Ingest:
             raise DecodeError("series", f"the end of the series {record.series} came, which never began")
         scan.end(message, now_s)
 
-    def _journaled(self, series: SeriesStarted, message: Message) -> tuple[Journal, Identity]:
-        """A new journal that knows whose it is."""
+    def _begin(self, series: SeriesStarted, message: Message, start: list[Record], now_s: float) -> MeasuredScan:
+        """A scan begins: what was decided about it is durable, or kept, together with its start."""
         path = self.journals.path(series.series)
         if series.series in self.finished or path.exists():
             raise DecodeError("series", f"the series {series.series} was measured and closed before")
@@ -223,20 +250,19 @@ class Ingest:
             window=self.policy.rules.window,
             opened_ns=message.at.wall_ns,
         )
+        journal = ScanJournal(path, message.source, self.writer)
+        try:
+            journal.write(start, {"identity": identity})
+        except JournalError:
+            journal.delete()  # or the same start, tried again, would find a scan that was measured before
+            raise
         if belongs.remark:
             text = f"scan {series.series}: {belongs.remark}"
             self._publish(Notice(level="warning", text=text, scan=series.series))
-        journal = Journal.create(path)
-        try:
-            journal.set("identity", identity)
-        except JournalError:
-            journal.delete()
-            raise
-        return journal, identity
-
-    def _announce(self, scan: MeasuredScan, series: SeriesStarted) -> None:
-        self._happened(CurveOpened(source=scan.open.identity.source, scan=series.series))
+        scan = self.opened(series, identity, journal, now_s)
+        self._happened(CurveOpened(source=message.source, scan=series.series))
         scan.announce()
+        return scan
 
     def _close(self, scan: MeasuredScan, now_s: float) -> None:
         if scan.close(now_s, lambda: self._target(scan.open.scan)):
@@ -251,27 +277,9 @@ class Ingest:
             path = folder / f"{name}-{number}.h5"
         return path
 
-    def _confirm(self, message: Confirmed) -> tuple[bool, str]:
-        scan = self.scans.get(message.scan)
-        if scan is None:
-            return True, f"scan {message.scan} is not known, or was let go already"
-        if not scan.closed:
-            return False, f"scan {message.scan} is still being measured"
-        scan.set_confirmed(message.revision)
-        self._shown.append(message.scan)
-        self.release(scan)
-        return True, f"scan {message.scan} is let go"
-
-    def _angles(self, message: Angles, at: At) -> tuple[bool, str]:
-        scan = self.scans.get(message.scan)
-        if scan is None or scan.state.confirmed is not None:
-            return False, f"scan {message.scan} is not known, or was let go already"
-        scan.angles(message, at)
-        return True, f"{len(message.index)} angles of scan {message.scan} taken"
-
     def _retire(self) -> None:
         """Hold no more closed scans in memory than the settings say: the oldest stay in archive and journal alone."""
-        closed = [scan for scan in self.scans.values() if scan.closed and scan.state.archived]
+        closed = [scan for scan in self.scans.values() if scan.state.archived and scan.journal.settled]
         for scan in closed[: max(0, len(closed) - self.policy.unconfirmed_scans)]:
             name = scan.open.scan
             text = f"scan {name} was archived but never confirmed; it is no longer kept for the reconstructor"
@@ -290,15 +298,3 @@ class Ingest:
     def _forget(self, scan: MeasuredScan) -> None:
         del self.scans[scan.open.scan]
         self.finished.append(scan.open.scan)
-
-
-def without_start(frame: Frame) -> SeriesStarted:
-    """What can be known of a series from one of its frames."""
-    packed = next(iter(frame.channels.values()))
-    return SeriesStarted(
-        series=frame.series,
-        frames_expected=0,
-        shape=packed.shape,
-        dtype=packed.dtype,
-        channels={},
-    )

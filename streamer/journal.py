@@ -2,8 +2,8 @@
 
 `record` holds every accepted message exactly as it came (its parts joined, their lengths beside), a CRC32C and
 the wall and monotonic time of its receipt; `fact` what the streamer decided about the scan. Write-ahead log,
-`synchronous=FULL`: when `append` or `set` has returned, a power cut takes nothing back. A record whose CRC does
-not fit is never handed out; it stays, marked, and is reported.
+`synchronous=FULL`: when `write` has returned, a power cut takes nothing back. A record whose CRC does not fit is
+never handed out; it stays, marked, and is reported.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import crc32c
@@ -39,7 +40,7 @@ CREATE TABLE record (
 );
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -65,15 +66,29 @@ class At(NamedTuple):
         return self.monotonic_ns * 1e-9
 
 
+class Record(NamedTuple):
+    """A message to be made durable."""
+
+    kind: str
+    """start, frame, end, angles, hold_started, hold_noted or hold_ended"""
+    frame: int | None
+    """Index of a frame"""
+    parts: Sequence[memoryview | bytes]
+    at: At
+
+    @property
+    def size(self) -> int:
+        """Bytes of all parts."""
+        return sum(len(part) for part in self.parts)
+
+
 class Entry(NamedTuple):
     """One accepted message."""
 
     position: int
     """From 1, in order of receipt"""
     kind: str
-    """start, frame, end, angles, hold_started or hold_ended"""
     frame: int | None
-    """Index of a frame"""
     at: At
     parts: tuple[memoryview, ...]
 
@@ -86,7 +101,7 @@ class Damage(NamedTuple):
 
 
 class Journal:
-    """The journal of one scan. To be used from the thread that opened it; others open it themselves, to read."""
+    """The journal of one scan. To be used by one thread at a time; one that only reads opens it for itself."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -96,17 +111,17 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path) -> Journal:
-        """A new, empty journal, whose name in its folder is durable too."""
+        """A new, empty journal, whose name in its folder is durable too. JournalError: there is none, nor a part."""
         with _told(path):
             if path.exists():
                 raise JournalError(f"{path} exists already, wanted a new journal")
-            connection = _connect(path, "rwc")
-            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-            connection.executescript("BEGIN;" + SCHEMA + "COMMIT;")
-            sync_folder(path.parent)
+            try:
+                connection = _connect(path, "rwc")
+                _make_tables(connection)
+                sync_folder(path.parent)
+            except (sqlite3.Error, OSError):
+                _remove(path)
+                raise
         return cls(path, connection)
 
     @classmethod
@@ -120,26 +135,22 @@ class Journal:
                 raise JournalError(f"{path} has journal format {version}, this program reads up to {FORMAT}")
         return cls(path, connection)
 
-    def append(self, kind: str, frame: int | None, parts: Sequence[memoryview | bytes], at: At) -> float:
-        """Make one message durable; how long its commit took, in seconds. JournalError: it is not durable."""
-        body: memoryview | bytes = parts[0] if len(parts) == 1 else b"".join(parts)
-        lengths = [len(part) for part in parts]
-        row = (kind, frame, *at, _crc(kind, frame, at, body), msgspec.json.encode(lengths).decode(), body)
+    def write(self, records: Sequence[Record], facts: Mapping[str, object] = NO_FACTS) -> float:
+        """Make messages, and facts that are JSON, durable in one commit: all of them, or none.
+
+        How long the commit took, in seconds. JournalError: nothing of it is durable.
+        """
+        rows = [_row(record) for record in records]
+        told = [(name, msgspec.json.encode(value).decode()) for name, value in facts.items()]
         begun = time.monotonic()
         with _told(self.path), self._connection:
-            self._connection.execute(
+            self._connection.executemany(
                 "INSERT INTO record (kind, frame, wall_ns, monotonic_ns, crc32c, lengths, body)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
+                rows,
             )
+            self._connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", told)
         return time.monotonic() - begun
-
-    def set(self, name: str, value: object) -> None:
-        """Make a fact durable: anything that is JSON."""
-        with _told(self.path), self._connection:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, msgspec.json.encode(value).decode())
-            )
 
     def get(self, name: str, kind: type[T]) -> T | None:
         """A fact, which must be of `kind`; None if it was never set."""
@@ -171,9 +182,9 @@ class Journal:
     def delete(self) -> None:
         """Close and remove the journal for ever."""
         self.close()
-        for suffix in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        sync_folder(self.path.parent)
+        with _told(self.path):
+            _remove(self.path)
+            sync_folder(self.path.parent)
 
     def _last(self) -> int:
         with _told(self.path):
@@ -220,9 +231,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10.0)
+    # The thread that writes and the one that reads are two, but never use it at the same time.
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=10.0, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.executescript("BEGIN;" + SCHEMA + "COMMIT;")
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -232,6 +258,13 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
         raise JournalError(f"{path}: {error}") from error
+
+
+def _row(record: Record) -> tuple[str, int | None, int, int, int, str, memoryview | bytes]:
+    kind, frame, parts, at = record
+    body: memoryview | bytes = parts[0] if len(parts) == 1 else b"".join(parts)
+    lengths = msgspec.json.encode([len(part) for part in parts]).decode()
+    return (kind, frame, *at, _crc(kind, frame, at, body), lengths, body)
 
 
 def _crc(kind: str, frame: int | None, at: At, body: memoryview | bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ from contract.telemetry import (
     FrameDuplicate,
     FrameLate,
     FrameOutOfOrder,
-    FrameReceived,
     FrameRejected,
     Happened,
-    JournalAppended,
     JournalFault,
 )
 from streamer.detectors.decode_error import DecodeError
@@ -27,9 +25,10 @@ from streamer.detectors.dialects import DIALECTS
 from streamer.detectors.records import Frame, SeriesStarted
 from streamer.finished import Finished
 from streamer.frame_queue import Message
-from streamer.journal import At, Entry, Journal
-from streamer.open_scan import Identity, OpenScan, Rules, remarks, rocking_axis
+from streamer.journal import At, Entry, Record
+from streamer.open_scan import Counts, Identity, OpenScan, Rules, remarks, rocking_axis
 from streamer.rocking_curve import Closing
+from streamer.scan_journal import ScanJournal
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ class MeasuredScan:
         series: SeriesStarted,
         identity: Identity,
         rules: Rules,
-        journal: Journal,
+        journal: ScanJournal,
         publish: Callable[[AnyMessage], object],
         happened: Callable[[Happened], None],
         now_s: float,
@@ -81,33 +80,46 @@ class MeasuredScan:
 
     def frame(self, frame: Frame, message: Message, now_s: float) -> None:
         """A frame came. DecodeError: refused, before it was journaled or, if it is damaged inside, after."""
-        source = self.open.identity.source
         verdict = self.open.look(frame)
         if verdict == "duplicate":
-            self._happened(FrameDuplicate(source=source))
+            self._happened(FrameDuplicate(source=self.open.identity.source))
             return
         if verdict == "late":
             self._reopen(now_s)
-            self._happened(FrameLate(source=source))
-        self._append("frame", frame.index, message)
-        ingest_s = max(0.0, now_s - message.at.monotonic_s)
-        self._happened(FrameReceived(source=source, size_bytes=message.size, ingest_s=ingest_s))
-        if not self.open.take(frame, message.at.monotonic_s, now_s):
-            self._happened(FrameOutOfOrder(source=source))
-        self.announce()
-        self.publish_block(now_s)
+            self._happened(FrameLate(source=self.open.identity.source))
+        self.frames([(frame, message)], now_s)
+
+    def expects(self, frame: Frame) -> bool:
+        """Whether this frame is new to the open scan, and there is nothing more to say about it."""
+        try:
+            return self.open.known and not self.closed and self.open.look(frame) == "new"
+        except DecodeError:
+            return False
+
+    def frames(self, frames: Sequence[tuple[Frame, Message]], now_s: float) -> None:
+        """New frames came, which are made durable in one commit. While the disk is at it they are unpacked, and when
+        it is done they are published. JournalError: nothing has changed.
+        """
+        wait = self.journal.begin(
+            [Record("frame", frame.index, message.parts, message.at) for frame, message in frames]
+        )
+        unpacked = [self.open.unpack(frame) for frame, _ in frames]
+        wait()
+        for (frame, message), counts in zip(frames, unpacked, strict=True):
+            self._take(frame, counts, message.at.monotonic_s, now_s)
+            self.announce()
+            self.publish_block(now_s)
 
     def end(self, message: Message, now_s: float) -> None:
         """The detector says that the series is over."""
         if not self.open.assembly.ended:
-            self._append("end", None, message)
+            self.journal.write([Record("end", None, message.parts, message.at)])
             self.open.assembly.end(now_s)
 
     def angles(self, angles: Angles, at: At) -> None:
         """Rocking angles became known after their frames."""
         self._reopen(at.monotonic_s)
-        took_s = self.journal.append("angles", None, encode(angles), at)
-        self._happened(JournalAppended(fsync_s=took_s))
+        self.journal.write([Record("angles", None, encode(angles), at)])
         self.publish_block(at.monotonic_s, now=True)
         self.open.tell_angles(angles)
         self._publish(angles)
@@ -117,8 +129,7 @@ class MeasuredScan:
         identity = self.open.identity
         identity = msgspec.structs.replace(identity, window_revision=identity.window_revision + 1)
         self._reopen(now_s)
-        self._append("start", None, message)
-        self.journal.set("identity", identity)
+        self.journal.write([Record("start", None, message.parts, message.at)], {"identity": identity})
         self._begin(series, identity, now_s)
         for _ in self.rebuild(now_s):
             continue
@@ -226,12 +237,8 @@ class MeasuredScan:
 
     def _record(self, **changes: Any) -> None:
         state = msgspec.structs.replace(self.state, **changes)
-        self.journal.set("state", state)
+        self.journal.write([], {"state": state})
         self.state = state
-
-    def _append(self, kind: str, frame: int | None, message: Message) -> None:
-        took_s = self.journal.append(kind, frame, message.parts, message.at)
-        self._happened(JournalAppended(fsync_s=took_s))
 
     def _publish_end(self, closing: Closing, now_s: float) -> None:
         self.open.settle()
@@ -248,9 +255,19 @@ class MeasuredScan:
         try:
             frame = DIALECTS[self.open.identity.dialect].read(entry.parts)
             if isinstance(frame, Frame) and self.open.look(frame) == "new":
-                self.open.take(frame, now_s, now_s)
+                self._take(frame, self.open.unpack(frame), now_s, now_s)
         except DecodeError as error:
-            self._happened(FrameRejected(source=self.open.identity.source, reason=error.reason, detail=str(error)))
+            self._refuse(error)
+
+    def _take(self, frame: Frame, counts: Counts | DecodeError, received_s: float, now_s: float) -> None:
+        """A frame that is durable, and what was found in it."""
+        if isinstance(counts, DecodeError):
+            self._refuse(counts)
+        elif not self.open.take(frame, counts, received_s, now_s):
+            self._happened(FrameOutOfOrder(source=self.open.identity.source))
+
+    def _refuse(self, error: DecodeError) -> None:
+        self._happened(FrameRejected(source=self.open.identity.source, reason=error.reason, detail=str(error)))
 
     def _tell_damage(self) -> None:
         scan = self.open.scan

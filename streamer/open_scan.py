@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -27,6 +27,9 @@ from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import Dialect
 from streamer.detectors.records import Channel, Frame, SeriesStarted
 from streamer.rocking_curve import Assembly, Closing, Point, RockingCurve, Verdict, Waits
+
+Counts: TypeAlias = NDArray[np.uint32]
+"""(row, column) of the window"""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +72,7 @@ class Rules(NamedTuple):
 class _Pending:
     index: int
     point: Point
-    counts: NDArray[np.uint32]
+    counts: Counts
     received_s: float
 
 
@@ -99,6 +102,11 @@ class OpenScan:
     def geometry(self) -> Geometry | None:
         """The sender's, else that of the settings."""
         return self.series.notes.geometry or self._rules.geometry
+
+    @property
+    def known(self) -> bool:
+        """Channel and dtype are known, so that frames can be looked at and unpacked several at a time."""
+        return self._corrections is not None
 
     def started(self) -> ScanStarted | None:
         """The message that announces it; None until enough is known."""
@@ -134,17 +142,19 @@ class OpenScan:
             )
         return self.assembly.look(frame.index)
 
-    def take(self, frame: Frame, received_s: float, now_s: float) -> bool:
-        """Decode a frame that `look` passed and add it. True if it came in order. DecodeError: it is damaged inside."""
-        known = self._corrections
-        if known is None:
-            channel = self._rules.channel or next(iter(frame.channels))
-            dtype = frame.channels[channel].dtype
-            self.series = replace(self.series, dtype=dtype)
-            known = self._meet(channel, dtype)
+    def unpack(self, frame: Frame) -> Counts | DecodeError:
+        """The counts of a frame that `look` passed, inside the window; or that it is damaged inside."""
+        known = self._known(frame)
         window = known.window
-        band = self._dialect.pixels(frame, self.channel, window.row0, window.row0 + window.rows)
-        counts = cropped(band, window)
+        try:
+            band = self._dialect.pixels(frame, self.channel, window.row0, window.row0 + window.rows)
+        except DecodeError as error:
+            return error
+        return cropped(band, window)
+
+    def take(self, frame: Frame, counts: Counts, received_s: float, now_s: float) -> bool:
+        """Add a frame and the counts that `unpack` found in it. True if it came in order."""
+        known = self._known(frame)
         point = Point(
             angle_deg=self._angle_of(frame),
             monitor=1.0 if frame.monitor is None else frame.monitor,
@@ -229,6 +239,15 @@ class OpenScan:
         if self._corrections is None:
             channel = self._rules.channel or next(iter(self.series.channels), "")
             self._meet(channel, self.series.dtype or np.dtype(np.uint32))
+
+    def _known(self, frame: Frame) -> Corrections:
+        """What goes with the frames; known from the first on, whatever the start left open."""
+        if self._corrections is not None:
+            return self._corrections
+        channel = self._rules.channel or next(iter(frame.channels))
+        dtype = frame.channels[channel].dtype
+        self.series = replace(self.series, dtype=dtype)
+        return self._meet(channel, dtype)
 
     def _meet(self, channel: str, dtype: np.dtype[Any]) -> Corrections:
         """From here on the channel and dtype are known."""

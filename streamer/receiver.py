@@ -1,4 +1,5 @@
-"""The receiving thread: ZeroMQ PULL sockets connected to the detectors → the queue. It decodes and stores nothing.
+"""The receiving thread: ZeroMQ PULL sockets connected to the detectors → the queue. What comes is read and checked
+here; nothing is decompressed, nothing stored.
 
 Two traps of ZeroMQ, tried with 4.3.5. A message larger than MAXMSGSIZE ends its connection, and a PULL socket that
 connected does not come back by itself: ingest would have stopped for ever, silently. So MAXMSGSIZE is a fence well
@@ -10,14 +11,17 @@ process, which is listed as missing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from contract.security import Keys, secure_client
 from contract.telemetry import Backpressure, Happened, PeerReconnected, PeerUp
+from streamer.detectors.decode_error import DecodeError
+from streamer.detectors.records import Record
 from streamer.frame_queue import FrameQueue, Message
 from streamer.journal import At
 
@@ -52,9 +56,13 @@ class Receiver:
         *,
         high_water_frames: int,
         fence_bytes: int,
+        read: Callable[[Sequence[memoryview]], Record | DecodeError],
         happened: Callable[[Happened], None],
+        keys: Keys | None = None,
     ) -> None:
         self.queue = queue
+        self._read = read
+        self._keys = keys
         self._addresses = addresses
         self._high_water_frames = high_water_frames
         self._fence_bytes = fence_bytes
@@ -72,6 +80,7 @@ class Receiver:
             pull.setsockopt(zmq.RCVHWM, self._high_water_frames)
             pull.setsockopt(zmq.MAXMSGSIZE, self._fence_bytes)
             pull.setsockopt(zmq.LINGER, 0)
+            secure_client(pull, self._keys)
             monitor = pull.get_monitor_socket()
             try:
                 pull.connect(address)
@@ -130,8 +139,9 @@ class Receiver:
                 parts = leg.socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            message = Message(leg.address, tuple(memoryview(part.buffer).cast("B") for part in parts), At.now())
-            waited_s = self.queue.put(message)
+            at = At.now()
+            views = tuple(memoryview(part.buffer).cast("B") for part in parts)
+            waited_s = self.queue.put(Message(leg.address, views, at, self._read(views)))
             if waited_s > 1e-3:
                 self._happened(Backpressure(queue="frames", waited_s=waited_s))
 

@@ -10,11 +10,12 @@ from contract.stream import Publisher
 from contract.telemetry import Happened, JournalFault, JournalRecovered
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import DIALECTS
-from streamer.detectors.records import Frame, SeriesStarted
-from streamer.ingest import Ingest, without_start
+from streamer.detectors.records import Frame, SeriesStarted, without_start
+from streamer.ingest import Ingest
 from streamer.journal import At, Journal, JournalError
 from streamer.measured_scan import State
 from streamer.open_scan import Identity
+from streamer.scan_journal import ScanJournal
 
 
 def recover(
@@ -54,12 +55,13 @@ def recover(
 
 def _take_up(
     ingest: Ingest,
-    journal: Journal,
+    opened: Journal,
     identity: Identity,
     publisher: Publisher,
     happened: Callable[[Happened], None],
     now: Callable[[], At],
 ) -> Iterator[None]:
+    journal = ScanJournal(opened.path, identity.source, ingest.writer, opened)
     try:
         series = series_of(journal, identity)
         if series is None:
@@ -81,7 +83,7 @@ def _take_up(
     ingest.release(scan)
 
 
-def series_of(journal: Journal, identity: Identity) -> SeriesStarted | None:
+def series_of(journal: ScanJournal, identity: Identity) -> SeriesStarted | None:
     """The series a journal is of: by its start or, if that was missed, by its first frame. None: neither is there."""
     dialect = DIALECTS[identity.dialect]
     first: Frame | None = None

@@ -10,18 +10,24 @@ from contract.stream import Publisher, Said, open_publisher
 from contract.telemetry import JournalFault, MessageDropped, QueueDepth, Telemetry
 from streamer.archivist import Archivist
 from streamer.detectors.bslz4 import use_one_thread
+from streamer.detectors.dialects import checked
 from streamer.frame_queue import FrameQueue, Message
 from streamer.ingest import Ingest
 from streamer.journal import At, JournalError
 from streamer.journals import Journals
 from streamer.receiver import Receiver
 from streamer.recovery import recover
+from streamer.said import hear
+from streamer.scan_journal import Writer
 from streamer.settings import StreamerSettings
+from streamer.unwritten import Unwritten
 
 WAIT_S = 0.05
 """How long a step waits for frames at most: what peers say is looked for as often."""
-AT_ONCE = 32
-"""Messages taken in one step."""
+COMMIT_BYTES = 16 << 20
+"""What is made durable in one commit, unless a single message is larger."""
+AGAIN_S = 0.5
+"""How often a journal that cannot be written is tried."""
 DRAIN_S = 1.0
 """How long closing goes on writing what was received."""
 REPORT_S = 1.0
@@ -32,9 +38,9 @@ SIZE_EVERY = 10
 class StreamerService:
     """See `contract.service.Service`.
 
-    When the journal cannot be written, the message at hand is kept and tried again: the queue fills up behind it, then
-    the detector waits. Nothing that was accepted is lost, memory stays bounded, and the fault is told on the stream,
-    in the log and by /readyz.
+    When the journal cannot be written, scans go on in memory up to the settings' `unwritten_bytes`; then messages
+    wait: the queue fills up behind them, then the detector waits. Nothing that was accepted is lost, memory stays
+    bounded, and the fault is told on the stream, in the log and by /readyz.
     """
 
     def __init__(self, settings: StreamerSettings, telemetry: Telemetry) -> None:
@@ -42,12 +48,16 @@ class StreamerService:
         self._telemetry = telemetry
         self._queue = FrameQueue(settings.queue_frames, settings.queue_bytes)
         self._journals = Journals(settings.journal_folder)
+        self._unwritten = Unwritten(settings.unwritten_bytes)
+        self._writer = Writer(self._unwritten, telemetry.happened)
         self._archivist = Archivist()
         self._recovery: Iterator[None] | None = None
-        self._held: Message | None = None
-        """A message that could not be journaled, to be tried again."""
+        self._waiting: list[Message] = []
+        """Messages taken from the queue that could not be journaled, to be tried again."""
         self._faulty = False
         """The journal could not be written when it was last tried."""
+        self._again_s = 0.0
+        """When to try again."""
         self._reports = 0
         self._report_s = 0.0
 
@@ -58,13 +68,17 @@ class StreamerService:
         self._journals.lock()
         keys = settings.keys()
         self._publisher: Publisher = open_publisher(settings.addresses, name="scans", keys=keys, happened=happened)
-        self._ingest = Ingest(settings.policy(), self._journals, self._publisher, self._archivist, happened)
+        self._ingest = Ingest(
+            settings.policy(), self._journals, self._writer, self._publisher, self._archivist, happened
+        )
         self._receiver = Receiver(
             settings.detectors,
             self._queue,
             high_water_frames=settings.high_water_frames,
             fence_bytes=4 * settings.max_message_bytes,
+            read=lambda parts: checked(settings.dialect, parts, settings.max_message_bytes),
             happened=happened,
+            keys=keys if settings.detector_curve else None,
         )
         self._receiver.open()
         self._archivist.open()
@@ -76,6 +90,7 @@ class StreamerService:
             self._recover(self._recovery, timeout_s)
             return
         self._receiver.check()
+        self._try_again()
         self._take(min(timeout_s, WAIT_S))
         self._look_after()
         for said in self._publisher.said():
@@ -91,6 +106,7 @@ class StreamerService:
             self._ingest.close(time.monotonic())
         except JournalError as error:
             self._fault(error)
+        self._writer.close()
         self._publisher.close()
         self._journals.unlock()
 
@@ -111,23 +127,29 @@ class StreamerService:
                 return
 
     def _take(self, timeout_s: float) -> None:
-        """Some of the messages that wait, or the one that could not be journaled before."""
-        if self._held is not None and self._faulty:
+        """What waits, as much as goes into one commit; or what could not be journaled before, when it is time."""
+        if self._waiting and self._faulty and time.monotonic() < self._again_s:
             time.sleep(timeout_s)
-        message = self._held or self._queue.get(timeout_s)
-        for _ in range(AT_ONCE):
-            if message is None:
-                return
-            self._held = message
-            try:
-                self._ingest.take(message, time.monotonic())
-            except JournalError as error:
-                self._fault(error)
-                return
-            self._held = None
-            self._well()
-            message = self._queue.get(0.0)
-        self._held = message
+            return
+        self._waiting = self._waiting or self._queue.get(timeout_s, self.settings.commit_frames, COMMIT_BYTES)
+        try:
+            self._ingest.take(self._waiting, time.monotonic())
+        except JournalError as error:
+            self._fault(error)
+
+    def _try_again(self) -> None:
+        """Write what the journal did not take before, when it is time."""
+        unwritten = self._unwritten
+        if unwritten.empty:
+            if self._faulty and not self._waiting:
+                self._well()
+            return
+        if unwritten.fault is not None and not self._faulty:
+            self._fault(unwritten.fault)
+        elif time.monotonic() >= self._again_s:
+            unwritten.flush(COMMIT_BYTES)
+            if unwritten.fault is not None:
+                self._fault(unwritten.fault)
 
     def _look_after(self) -> None:
         """What time and the archive thread bring."""
@@ -138,45 +160,53 @@ class StreamerService:
                 self._ingest.archived(result, now_s)
                 if not result.fault:
                     self._telemetry.log.info("archive written", scan=result.scan, path=str(result.target))
-            if self._held is None:
-                self._well()
         except JournalError as error:
             self._fault(error)
 
     def _answer(self, said: Said) -> None:
         try:
-            said.answer(*self._ingest.tell(said.message, At.now()))
+            said.answer(*hear(self._ingest, said.message, At.now()))
         except JournalError as error:
-            self._fault(error)
+            self._telemetry.happened(JournalFault(kind="write", detail=str(error)))
             said.answer(False, f"it could not be made durable: {error}")
 
     def _fault(self, error: JournalError) -> None:
         """The journal cannot be written: say so once, until it can again."""
         if not self._faulty:
             self._faulty = True
-            text = f"the journal cannot be written, frames wait: {error}"
+            limit = self._unwritten.limit_bytes / (1 << 20)
+            text = f"the journal cannot be written, up to {limit:g} MiB are kept in memory: {error}"
             self._publisher.publish(Notice(level="error", text=text))
+        self._again_s = time.monotonic() + AGAIN_S
         self._telemetry.happened(JournalFault(kind="write", detail=str(error)))
 
     def _well(self) -> None:
-        if self._faulty:
-            self._faulty = False
-            self._publisher.publish(Notice(level="info", text="the journal can be written again"))
+        self._faulty = False
+        self._publisher.publish(Notice(level="info", text="the journal can be written again, nothing was lost"))
 
     def _drain(self) -> None:
         """Journal and publish what was received before closing, as far as there is time."""
         until_s = time.monotonic() + DRAIN_S
-        message = self._held or self._queue.get(0.0)
-        while message is not None and time.monotonic() < until_s:
+        while time.monotonic() < until_s and not self._unwritten.empty:
+            self._unwritten.flush(COMMIT_BYTES)
+            if self._unwritten.fault is not None:
+                break
+        while time.monotonic() < until_s:
+            waiting = self._waiting = self._waiting or self._queue.get(0.0, self.settings.commit_frames, COMMIT_BYTES)
+            if not waiting:
+                break
             try:
-                self._ingest.take(message, time.monotonic())
+                self._ingest.take(waiting, time.monotonic())
             except JournalError as error:
                 self._fault(error)
                 break
-            message = self._queue.get(0.0)
-        lost = len(self._queue) + (message is not None)
-        if lost:
-            self._telemetry.happened(MessageDropped(stage="frames", reason="closing", count=lost))
+        self._count_lost(len(self._queue) + len(self._waiting), "closing")
+        self._count_lost(self._unwritten.messages, "journal")
+
+    def _count_lost(self, messages: int, reason: str) -> None:
+        if messages:
+            self._telemetry.happened(MessageDropped(stage="frames", reason=reason, count=messages))
+            self._telemetry.log.error("messages were never accepted", reason=reason, messages=messages)
 
     def _report(self) -> None:
         """Gauges, now and then."""
@@ -186,6 +216,8 @@ class StreamerService:
         self._report_s = now_s + REPORT_S
         queue = self._queue
         self._telemetry.happened(QueueDepth(queue="frames", depth=len(queue), capacity=queue.capacity))
+        kept = self._unwritten
+        self._telemetry.happened(QueueDepth(queue="unwritten_bytes", depth=kept.size_bytes, capacity=kept.limit_bytes))
         if self._reports % SIZE_EVERY == 0:
             self._telemetry.happened(self._journals.size())
         self._reports += 1

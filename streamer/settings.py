@@ -67,6 +67,12 @@ class StreamerSettings(ServiceSettings):
     """Messages that may wait between receiving and journal,"""
     queue_bytes: int = Field(default=512 << 20, ge=1 << 20)
     """and their size together. When it is full the detector has to wait."""
+    commit_frames: int = Field(default=32, ge=1, le=1000)
+    """Frames that are made durable in one commit at most: of one scan, and those that came during the last commit."""
+    unwritten_bytes: int = Field(default=1 << 30, ge=0)
+    """What may be kept in memory while the journal cannot be written; lost if the process ends meanwhile."""
+    detector_curve: bool = False
+    """The detectors' sockets demand CURVE, as a relay may; then the three curve_ settings are used for them too."""
     unconfirmed_scans: int = Field(default=8, ge=1)
     """Closed scans kept in memory for a reconstructor that has not confirmed them; older ones are on disk only."""
     keep_journals: bool = False
@@ -80,6 +86,12 @@ class StreamerSettings(ServiceSettings):
         if window is not None and min(window[2:]) < 1:
             raise ValueError("wanted a window of at least one row and one column")
         return window
+
+    @model_validator(mode="after")
+    def _keys_for_detectors(self) -> Self:
+        if self.detector_curve and self.curve_own_key is None:
+            raise ValueError("detector_curve is on, wanted the three curve_ settings with it")
+        return self
 
     @model_validator(mode="after")
     def _both_angles(self) -> Self:
@@ -114,7 +126,6 @@ class StreamerSettings(ServiceSettings):
             dialect=self.dialect,
             rules=rules,
             archive_folder=self.folder / "scans",
-            max_message_bytes=self.max_message_bytes,
             unconfirmed_scans=self.unconfirmed_scans,
             keep_journals=self.keep_journals,
         )

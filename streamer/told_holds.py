@@ -12,7 +12,7 @@ from contract.stream import Publisher
 from contract.telemetry import Happened, JournalAppended, JournalFault
 from streamer.detectors.records import SenderNotes
 from streamer.environment.holds import Belongs, Holds
-from streamer.journal import At, Journal
+from streamer.journal import At, Journal, JournalError, Record
 from streamer.journals import Journals
 
 CLOCKS_AGREE_S = 5.0
@@ -46,7 +46,13 @@ class ToldHolds:
 
     def start(self, message: HoldStarted, at: At, *, noted: bool = False) -> str:
         """A hold began; one sentence that says so."""
-        self._append("hold_noted" if noted else "hold_started", message, at)
+        try:
+            self._append("hold_noted" if noted else "hold_started", message, at)
+        except JournalError as error:
+            if not noted:
+                raise
+            # The scan must not wait for it: its own journal keeps the hold, and the next scan's start tells it again.
+            self._happened(JournalFault(kind="write", detail=str(error)))
         self._holds.start(message, at.monotonic_s, noted=noted)
         self._publisher.publish(message)
         voltage = "" if message.voltage_v is None else f" at {message.voltage_v:g} V"
@@ -83,7 +89,7 @@ class ToldHolds:
             self._journal = None
 
     def _append(self, kind: str, message: HoldStarted | HoldEnded, at: At) -> None:
-        took_s = self._open().append(kind, None, encode(message), at)
+        took_s = self._open().write([Record(kind, None, encode(message), at)])
         self._happened(JournalAppended(fsync_s=took_s))
 
     def _open(self) -> Journal:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from streamer.detectors import dectris_v2
+from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, Record, SeriesStarted
 
 
@@ -22,3 +23,14 @@ class Dialect(Protocol):
 
 
 DIALECTS: Mapping[str, Dialect] = {"dectris-stream-v2": dectris_v2}
+
+
+def checked(dialect: str, parts: Sequence[memoryview], max_bytes: int) -> Record | DecodeError:
+    """The record in one received message, or why it is refused. Its size is looked at before anything else."""
+    size = sum(part.nbytes for part in parts)
+    if size > max_bytes:
+        return DecodeError("size", f"a message has {size} bytes, wanted at most {max_bytes}")
+    try:
+        return DIALECTS[dialect].read(parts)
+    except DecodeError as error:
+        return error

@@ -87,3 +87,15 @@ class SeriesEnded:
 
 
 Record: TypeAlias = SeriesStarted | Frame | SeriesEnded
+
+
+def without_start(frame: Frame) -> SeriesStarted:
+    """What can be known of a series from one of its frames."""
+    packed = next(iter(frame.channels.values()))
+    return SeriesStarted(
+        series=frame.series,
+        frames_expected=0,
+        shape=packed.shape,
+        dtype=packed.dtype,
+        channels={},
+    )

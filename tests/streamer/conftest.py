@@ -16,6 +16,7 @@ from contract.stream import MemoryStream, Subscriber
 from contract.telemetry import FrameRejected, Happened
 from streamer.archivist import Archived, Archivist
 from streamer.detectors.bslz4 import use_one_thread
+from streamer.detectors.dialects import checked
 from streamer.frame_queue import Message
 from streamer.ingest import Ingest, Policy
 from streamer.journal import At
@@ -23,7 +24,10 @@ from streamer.journals import Journals
 from streamer.open_scan import Rules
 from streamer.recovery import recover
 from streamer.rocking_curve import Waits
+from streamer.said import hear
+from streamer.scan_journal import Writer
 from streamer.simulator.dectris_v2 import Goniometer, SeriesStart, encode_end, encode_image, encode_start
+from streamer.unwritten import Unwritten
 
 GEOMETRY = Geometry(
     instrument="test bench",
@@ -38,6 +42,9 @@ GEOMETRY = Geometry(
     pixel_directions=("y-", "x+"),
     beam_centre_px=(30.0, 25.0),
 )
+
+
+MAX_MESSAGE_BYTES = 1 << 20
 
 
 class Series:
@@ -130,8 +137,9 @@ class Heard(list[AnyMessage]):
 class Bench:
     """An `Ingest` with real journals and archives on disk and the stream in memory; time is what the test says."""
 
-    def __init__(self, folder: Path, **policy: Any) -> None:
+    def __init__(self, folder: Path, unwritten_bytes: int = 0, **policy: Any) -> None:
         self.folder = folder
+        self.unwritten_bytes = unwritten_bytes
         self.policy = policy
         self.now_s = 1000.0
         self.happenings: list[Happened] = []
@@ -143,7 +151,9 @@ class Bench:
         """Start the ingest, as a new process would."""
         rules = Rules(waits=Waits(stall_s=30.0, grace_s=2.0), block_frames=4, block_s=0.25)
         rules = rules._replace(**{name: self.policy.pop(name) for name in list(self.policy) if name in Rules._fields})
-        policy = Policy("dectris-stream-v2", rules, self.folder / "scans", 1 << 20, 8, False)
+        policy = Policy("dectris-stream-v2", rules, self.folder / "scans", 8, False)
+        self.unwritten = Unwritten(self.unwritten_bytes)
+        self.writer = Writer(self.unwritten, self.happenings.append)
         self.journals = Journals(self.folder / "journal")
         self.journals.lock()
         self.publisher = self.stream.publisher()
@@ -151,7 +161,12 @@ class Bench:
         self.archivist = Archivist()
         self.archivist.open()
         self.ingest = Ingest(
-            policy._replace(**self.policy), self.journals, self.publisher, self.archivist, self.happenings.append
+            policy._replace(**self.policy),
+            self.journals,
+            self.writer,
+            self.publisher,
+            self.archivist,
+            self.happenings.append,
         )
         for _ in recover(self.ingest, self.publisher, self.happenings.append, self.at):
             continue
@@ -159,6 +174,7 @@ class Bench:
     def crash(self) -> None:
         """Start anew from what is on the disk; what was in memory is gone."""
         self.archivist.close()
+        self.writer.close()
         self.journals.unlock()
         self.open()
 
@@ -169,7 +185,18 @@ class Bench:
         """Messages come, a millisecond apart."""
         for message in messages:
             self.now_s += 0.001
-            self.ingest.take(Message(source, (memoryview(message),), self.at()), self.now_s)
+            self.ingest.take([self.message(message, source)], self.now_s)
+
+    def send_at_once(self, *messages: bytes, source: str = "tcp://detector") -> list[Message]:
+        """Messages that all wait when ingest looks; those it left."""
+        waiting = [self.message(message, source) for message in messages]
+        self.ingest.take(waiting, self.now_s)
+        return waiting
+
+    def message(self, message: bytes, source: str = "tcp://detector") -> Message:
+        """What the receiver makes of it."""
+        parts = (memoryview(message),)
+        return Message(source, parts, self.at(), checked("dectris-stream-v2", parts, MAX_MESSAGE_BYTES))
 
     def wait(self, seconds: float = 0.0) -> None:
         """Time passes."""
@@ -178,7 +205,7 @@ class Bench:
 
     def tell(self, message: AnyMessage) -> tuple[bool, str]:
         """A peer says something."""
-        return self.ingest.tell(message, self.at())
+        return hear(self.ingest, message, self.at())
 
     def archived(self) -> list[Archived]:
         """Wait for the archives that were asked for."""
@@ -206,6 +233,7 @@ class Bench:
     def close(self) -> None:
         self.archivist.close()
         self.ingest.close(self.now_s)
+        self.writer.close()
         self.journals.unlock()
 
 

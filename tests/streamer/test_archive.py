@@ -22,6 +22,7 @@ from contract.messages import Crystal, Geometry, Hold, HoldStarted, Scan
 from streamer import archive
 from streamer.archive import ArchiveError, Chunk, Received, raw_stack_sha256
 from streamer.detectors import dectris_v2
+from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, SeriesStarted
 from streamer.finished import Finished
 from streamer.nexus import named
@@ -45,7 +46,9 @@ def measured(sent: Any, indices: list[int], images: list[bytes] | None = None) -
     for index in indices:
         frame = dectris_v2.read([memoryview((images or sent.images)[index])])
         assert isinstance(frame, Frame)
-        scan.take(frame, 0.0, 0.0)
+        counts = scan.unpack(frame)
+        assert not isinstance(counts, DecodeError)
+        scan.take(frame, counts, 0.0, 0.0)
         frames.append(Received(frame, 1_700_000_000_000_000_000 + index))
     scan.assembly.end(0.0)
     closing = scan.assembly.close(10.0)

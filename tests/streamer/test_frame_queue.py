@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
+
+from contract.messages import Scan
+from streamer.detectors.records import Channel, SeriesEnded, SeriesStarted
 from streamer.frame_queue import FrameQueue, Message
 from streamer.journal import At
 
 
 def message(size: int, name: str = "a") -> Message:
-    return Message(name, (memoryview(bytes(size)),), At(0, 0))
+    return Message(name, (memoryview(bytes(size)),), At(0, 0), SeriesEnded(series=Scan("A")))
 
 
 def test_messages_come_out_in_order() -> None:
@@ -17,8 +21,25 @@ def test_messages_come_out_in_order() -> None:
     queue = FrameQueue(10, 1000)
     for name in "abc":
         queue.put(message(1, name))
-    assert [queue.get(0.0).source for _ in range(3)] == ["a", "b", "c"]  # type: ignore[union-attr]
-    assert queue.get(0.0) is None
+    assert [queue.get(0.0, 1, 1)[0].source for _ in range(3)] == ["a", "b", "c"]
+    assert queue.get(0.0, 1, 1) == []
+
+
+def test_messages_can_be_taken_together() -> None:
+    """As many as are there, as are wanted and as are small enough, but at least one."""
+    queue = FrameQueue(10, 1000)
+    for size, name in ((1, "a"), (1, "b"), (1, "c"), (50, "d"), (1, "e")):
+        queue.put(message(size, name))
+    taken = [[one.source for one in queue.get(0.0, most, 20)] for most in (2, 9, 9, 9, 9)]
+    assert taken == [["a", "b"], ["c"], ["d"], ["e"], []]
+    assert len(queue) == 0
+
+
+def test_what_a_start_has_unpacked_counts() -> None:
+    """The masks of a start need memory too, however well they were compressed."""
+    channels = {"threshold_1": Channel(mask=np.zeros((10, 10), np.uint32))}
+    start = SeriesStarted(series=Scan("A"), frames_expected=1, shape=(10, 10), channels=channels)
+    assert Message("a", (memoryview(b"1234"),), At(0, 0), start).size == 404
 
 
 def waits(queue: FrameQueue, size: int) -> bool:
@@ -28,7 +49,7 @@ def waits(queue: FrameQueue, size: int) -> bool:
     thread.join(0.1)
     waiting = thread.is_alive()
     if waiting:
-        assert queue.get(1.0) is not None
+        assert queue.get(1.0, 1, 1)
     thread.join(5.0)
     assert not thread.is_alive()
     return waiting
@@ -57,5 +78,5 @@ def test_closing_frees_everybody() -> None:
     queue.close()
     thread.join(5.0)
     assert not thread.is_alive()
-    assert [queue.get(5.0).source for _ in range(2)] == ["a", "b"]  # type: ignore[union-attr]
-    assert queue.get(5.0) is None
+    assert [queue.get(5.0, 1, 1)[0].source for _ in range(2)] == ["a", "b"]
+    assert queue.get(5.0, 1, 1) == []

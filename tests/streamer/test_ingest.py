@@ -18,7 +18,7 @@ from contract.messages import (
     ScanEnded,
     ScanStarted,
 )
-from contract.telemetry import FrameReceived
+from contract.telemetry import FrameDuplicate, FrameReceived, JournalAppended
 from streamer.archive import raw_stack_sha256
 from streamer.journal import Journal, JournalError
 
@@ -178,25 +178,79 @@ def test_an_archive_that_fails_is_told_and_tried_again(bench: Callable[..., Any]
     assert one.archived()[0].fault == ""
 
 
-def test_a_message_that_could_not_be_journaled_can_be_taken_again(
+def refuse(*arguments: object) -> float:
+    raise JournalError("database or disk is full")
+
+
+def test_while_the_disk_is_full_the_scan_goes_on_in_memory(
     bench: Callable[..., Any], series: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the journal fails nothing is accepted or published; the same message taken again is accepted once."""
-    one, sent = bench(), series()
-
-    def full(*arguments: object) -> float:
-        raise JournalError("database or disk is full")
-
+    """Frames are published though the disk takes none; accepted and archived they are once it does."""
+    one, sent = bench(unwritten_bytes=1 << 20), series()
     with monkeypatch.context() as broken:
-        broken.setattr(Journal, "append", full)
-        with pytest.raises(JournalError, match="disk is full"):
+        broken.setattr(Journal, "write", refuse)
+        one.send(*sent.messages)
+        assert sent.is_in(one.received().frames(), list(range(9)))
+        one.wait(1.0)
+        assert one.happened(FrameReceived) == []
+        assert one.archived() == []
+        assert one.unwritten.messages == 11
+    one.unwritten.flush(1 << 20)
+    one.wait()
+    assert one.unwritten.empty
+    assert len(one.happened(FrameReceived)) == 9
+    (result,) = one.archived()
+    assert result.fault == ""
+    assert raw_stack_sha256(result.target) == hashlib.sha256(sent.counts.astype("<u4").tobytes()).hexdigest()
+
+
+def test_what_finds_no_room_in_memory_either_can_be_taken_again(
+    bench: Callable[..., Any], series: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While journal and memory are full nothing is accepted or published; what was left is accepted once, later."""
+    one, sent = bench(unwritten_bytes=0), series()
+    with monkeypatch.context() as broken:
+        broken.setattr(Journal, "write", refuse)
+        with pytest.raises(JournalError, match="limit of 0 MiB: database or disk is full"):
             one.send(sent.start)
-    assert one.journals.scans() == []
     one.send(sent.start, *sent.images[:3])
+    waiting = [one.message(image) for image in sent.images[3:]]
     with monkeypatch.context() as broken:
-        broken.setattr(Journal, "append", full)
+        broken.setattr(Journal, "write", refuse)
         with pytest.raises(JournalError, match="disk is full"):
-            one.send(sent.images[3])
+            one.ingest.take(waiting, one.now_s)
     assert len(one.happened(FrameReceived)) == 3
-    one.send(*sent.images[3:])
+    assert len(waiting) == 6
+    one.ingest.take(waiting, one.now_s)
+    assert waiting == []
     assert sent.is_in(one.received().frames(), list(range(9)))
+
+
+def test_frames_that_wait_together_are_durable_together(bench: Callable[..., Any], series: Callable[..., Any]) -> None:
+    """Frames of two series in turn need one commit a series, doubles among them are counted, and none is lost."""
+    one, first, second = bench(), series("A"), series("B")
+    one.send(first.start)
+    one.send(second.start, source="tcp://other")
+    before = len(one.happened(JournalAppended))
+    turns = [message for pair in zip(first.images, second.images, strict=True) for message in pair]
+    assert one.send_at_once(*turns) == []
+    assert [record.records for record in one.happened(JournalAppended)[before:] if record.records] == [9, 9]
+    messages = one.received()
+    assert {message.status for message in messages.of(ScanEnded)} == {"complete"}
+    assert first.is_in(messages.about("A").frames(), list(range(9)))
+    assert second.is_in(messages.about("B").frames(), list(range(9)))
+
+
+def test_what_is_not_just_a_frame_waits_for_its_turn(bench: Callable[..., Any], series: Callable[..., Any]) -> None:
+    """A start, a double, garbage and the next series among waiting frames have the effect they have one by one."""
+    together, apart, sent, following = bench(), bench(), series("A"), series("B")
+    messages = [sent.start, *sent.images[:4], sent.images[2], b"garbage", *sent.images[4:7], following.start]
+    messages += [sent.images[7], *following.images, sent.images[8]]
+    assert together.send_at_once(*messages) == []
+    apart.send(*messages)
+    assert together.rejected() == apart.rejected() == ["garbage"]
+    assert len(together.happened(FrameDuplicate)) == len(apart.happened(FrameDuplicate)) == 1
+    heard = [one.received() for one in (together, apart)]
+    ends = [[(end.scan, end.status, end.missing) for end in one.of(ScanEnded)] for one in heard]
+    assert ends[0] == ends[1]
+    assert all(sent.is_in(one.about("A").frames(), list(range(9))) for one in heard)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.journal import At, Entry, Journal, JournalError
+from streamer.journal import At, Entry, Journal, JournalError, Record
 
 AT = At(wall_ns=1_700_000_000_000_000_000, monotonic_ns=12_345_678_901)
 
@@ -26,7 +26,7 @@ def filled(path: Path, frames: int = 6) -> bytes:
     body = os.urandom(60_000)
     journal = Journal.create(path)
     for index in range(frames):
-        journal.append("frame", index, [body], AT)
+        journal.write([Record("frame", index, [body], AT)])
     journal.close()
     return body
 
@@ -37,8 +37,8 @@ def frames_of(journal: Journal) -> list[int | None]:
 
 def test_messages_come_back_exactly_as_they_were_received(journal: Journal) -> None:
     """Kind, index, both times and every part of a message survive closing and opening."""
-    journal.append("start", None, [b"one"], AT)
-    journal.append("frame", 3, [memoryview(b"two"), b"", b"three"], AT)
+    journal.write([Record("start", None, [b"one"], AT)])
+    journal.write([Record("frame", 3, [memoryview(b"two"), b"", b"three"], AT)])
     journal.close()
     first, second = Journal.open(journal.path).entries()
     assert first == Entry(1, "start", None, AT, (memoryview(b"one"),))
@@ -49,15 +49,15 @@ def test_messages_come_back_exactly_as_they_were_received(journal: Journal) -> N
 def test_entries_can_be_chosen_by_kind(journal: Journal) -> None:
     """Only the kinds that are named are handed out, in order of receipt."""
     for kind in ("frame", "start", "frame", "end"):
-        journal.append(kind, None, [b"x"], AT)
+        journal.write([Record(kind, None, [b"x"], AT)])
     assert [entry.position for entry in journal.entries("start", "end")] == [2, 4]
     assert journal.count() == 4
 
 
 def test_facts_survive(journal: Journal) -> None:
     """What was decided about a scan is there after a restart, newest value first."""
-    journal.set("closed", {"status": "incomplete"})
-    journal.set("closed", {"status": "complete"})
+    journal.write([], {"closed": {"status": "incomplete"}})
+    journal.write([], {"closed": {"status": "complete"}})
     journal.close()
     again = Journal.open(journal.path)
     assert again.get("closed", dict[str, str]) == {"status": "complete"}
@@ -68,10 +68,10 @@ def test_facts_survive(journal: Journal) -> None:
 
 def test_another_thread_reads_while_this_one_writes(journal: Journal) -> None:
     """A read-only journal on the same file sees what is committed and locks nobody out."""
-    journal.append("frame", 0, [b"x"], AT)
+    journal.write([Record("frame", 0, [b"x"], AT)])
     reader = Journal.open(journal.path, read_only=True)
     first = next(reader.entries())
-    journal.append("frame", 1, [b"y"], AT)
+    journal.write([Record("frame", 1, [b"y"], AT)])
     assert first.frame == 0
     assert frames_of(reader) == [0, 1]
 
@@ -121,7 +121,7 @@ def test_a_torn_tail_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     path = tmp_path / "scan.sqlite"
     journal = Journal.create(path)
     for index in range(3):
-        journal.append("frame", index, [b"x" * 1000], AT)
+        journal.write([Record("frame", index, [b"x" * 1000], AT)])
     log = path.with_name(path.name + "-wal")
     copy = tmp_path / "torn.sqlite"
     copy.write_bytes(path.read_bytes())
@@ -133,10 +133,10 @@ def test_a_killed_writer_loses_nothing_that_append_returned_for(tmp_path: Path) 
     """After kill −9 every message whose append had returned is there."""
     path = tmp_path / "scan.sqlite"
     program = (
-        "import sys\nfrom pathlib import Path\nfrom streamer.journal import At, Journal\n"
+        "import sys\nfrom pathlib import Path\nfrom streamer.journal import At, Journal, Record\n"
         "journal = Journal.create(Path(sys.argv[1]))\n"
         "for index in range(100000):\n"
-        "    journal.append('frame', index, [bytes(5000)], At.now())\n"
+        "    journal.write([Record('frame', index, [bytes(5000)], At.now())])\n"
         "    print(index, flush=True)\n"
     )
     writer = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
@@ -154,7 +154,7 @@ def test_a_killed_writer_loses_nothing_that_append_returned_for(tmp_path: Path) 
 
 def test_deleting_leaves_no_file(journal: Journal) -> None:
     """A deleted journal takes its write-ahead log with it."""
-    journal.append("frame", 0, [b"x"], AT)
+    journal.write([Record("frame", 0, [b"x"], AT)])
     journal.delete()
     assert list(journal.path.parent.iterdir()) == []
 
@@ -180,4 +180,4 @@ def test_a_write_that_fails_is_a_journal_error(journal: Journal) -> None:
     """What could not be made durable raises, so that it is not taken for accepted."""
     journal._connection.execute("PRAGMA query_only = ON")
     with pytest.raises(JournalError, match="readonly"):
-        journal.append("frame", 0, [b"x"], AT)
+        journal.write([Record("frame", 0, [b"x"], AT)])

@@ -40,6 +40,13 @@ def frame_of(message: bytes) -> Frame:
     return record
 
 
+def take(scan: OpenScan, message: bytes, received_s: float, now_s: float) -> None:
+    frame = frame_of(message)
+    counts = scan.unpack(frame)
+    assert not isinstance(counts, DecodeError)
+    scan.take(frame, counts, received_s, now_s)
+
+
 def opened(start: SeriesStarted, identity: Identity = IDENTITY, rules: Rules = RULES) -> OpenScan:
     return OpenScan(start, identity, rules, dectris_v2, 0.0)
 
@@ -73,7 +80,7 @@ def test_blocks_carry_every_frame_once_with_its_counts_and_angle(series: Callabl
     scan = opened(start_of(sent.start), Identity(**{**_fields(IDENTITY), "window": WINDOW}))
     order = [2, 0, 1, 8, 5]
     for index in order:
-        scan.take(frame_of(sent.images[index]), 10.0, 10.1)
+        take(scan, sent.images[index], 10.0, 10.1)
     block = scan.block(10.1)
     assert block is not None
     assert block.index.tolist() == order
@@ -82,7 +89,7 @@ def test_blocks_carry_every_frame_once_with_its_counts_and_angle(series: Callabl
     assert block.total_counts == pytest.approx(sent.counts[order, 20:44, 10:40].sum((1, 2)))
     assert block.since_received_s == pytest.approx(0.1)
     assert scan.block(11.0, now=True) is None
-    scan.take(frame_of(sent.images[7]), 20.0, 20.0)
+    take(scan, sent.images[7], 20.0, 20.0)
     assert scan.block(20.24) is None
     assert scan.block(20.26) is not None
 
@@ -91,7 +98,7 @@ def test_a_mask_keeps_its_pixels_out_of_the_total(series: Callable[..., Any]) ->
     """Counts under the detector's mask are published as they are, but not summed."""
     sent = series(frames=1)
     scan = opened(start_of(sent.start))
-    scan.take(frame_of(sent.images[0]), 0.0, 0.0)
+    take(scan, sent.images[0], 0.0, 0.0)
     block = scan.block(0.0, now=True)
     assert block is not None
     assert block.total_counts[0] == sent.counts[0].sum(where=sent.mask == 0)
@@ -121,7 +128,7 @@ def test_a_frame_may_bring_its_own_angle_and_monitor(series: Callable[..., Any])
     """What comes with the frame is nearer to the truth than what the start foresaw."""
     sent = series()
     scan = opened(start_of(sent.start))
-    scan.take(frame_of(without(sent.images[3], user_data={"angle_deg": 6.125, "monitor": 0.9})), 0.0, 0.0)
+    take(scan, without(sent.images[3], user_data={"angle_deg": 6.125, "monitor": 0.9}), 0.0, 0.0)
     block = scan.block(0.0, now=True)
     assert block is not None
     assert (block.angle_deg[0], block.monitor[0]) == (6.125, 0.9)
@@ -131,10 +138,10 @@ def test_angles_told_later_reach_frames_of_the_past_and_the_future(series: Calla
     """Angles that come after some frames and before others are used for both."""
     sent = series(step_deg=0.0)
     scan = opened(start_of(sent.start))
-    scan.take(frame_of(sent.images[0]), 0.0, 0.0)
+    take(scan, sent.images[0], 0.0, 0.0)
     told = Angles(scan=Scan("series-A"), index=np.array([0, 1], np.int32), angle_deg=np.array([0.5, 0.75]))
     scan.tell_angles(told)
-    scan.take(frame_of(sent.images[1]), 0.0, 0.0)
+    take(scan, sent.images[1], 0.0, 0.0)
     block = scan.block(0.0, now=True)
     assert block is not None
     assert block.angle_deg.tolist() == [0.5, 0.75]
@@ -147,7 +154,7 @@ def test_a_start_without_dtype_or_channels_is_announced_with_the_first_frame(ser
     start = start_of(without(sent.start, "image_dtype", "channels", "pixel_mask", "saturation_value"))
     scan = opened(start)
     assert scan.started() is None
-    scan.take(frame_of(sent.images[0]), 0.0, 0.0)
+    take(scan, sent.images[0], 0.0, 0.0)
     assert announced(scan).saturation_counts == 65534
     assert scan.channel == "threshold_1"
 
@@ -170,7 +177,7 @@ def test_the_end_lists_what_is_missing(series: Callable[..., Any]) -> None:
     sent = series(frames=4)
     scan = opened(start_of(sent.start))
     for index in (0, 3):
-        scan.take(frame_of(sent.images[index]), 0.0, 0.0)
+        take(scan, sent.images[index], 0.0, 0.0)
     scan.assembly.end(0.0)
     closing = scan.assembly.close(2.0)
     assert closing is not None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import zmq
 
+from contract.security import Keys, secure_server
 from contract.telemetry import Backpressure, Happened, PeerReconnected, PeerUp
+from streamer.detectors.decode_error import DecodeError
 from streamer.frame_queue import FrameQueue
 from streamer.receiver import Receiver
 
@@ -34,17 +36,29 @@ class Happenings(list[Happened]):
             return self._changed.wait_for(test, WAIT_S)
 
 
+def unread(parts: Sequence[memoryview]) -> DecodeError:
+    """What these tests send is of no dialect."""
+    return DecodeError("garbage", f"{len(parts)} parts")
+
+
 class Rig:
     """Detectors that bind PUSH sockets, and a receiver that connects to them."""
 
-    def __init__(self, addresses: list[str], queue: FrameQueue) -> None:
+    def __init__(self, addresses: list[str], queue: FrameQueue, keys: Keys | None) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.keys = keys
         self.detectors = [self.bind(address) for address in addresses]
         self.addresses = [str(one.getsockopt_string(zmq.LAST_ENDPOINT)) for one in self.detectors]
         self.happenings = Happenings()
         self.queue = queue
         self.receiver = Receiver(
-            tuple(self.addresses), queue, high_water_frames=4, fence_bytes=FENCE, happened=self.happenings
+            tuple(self.addresses),
+            queue,
+            high_water_frames=4,
+            fence_bytes=FENCE,
+            read=unread,
+            happened=self.happenings,
+            keys=None if keys is None else keys._replace(server=keys.public),
         )
         self.receiver.open()
 
@@ -53,12 +67,12 @@ class Rig:
         push.setsockopt(zmq.LINGER, 0)
         push.setsockopt(zmq.SNDHWM, 4)
         push.setsockopt(zmq.SNDTIMEO, int(1000 * WAIT_S))
+        secure_server(push, self.keys)
         push.bind(address)
         return push
 
     def get(self) -> bytes:
-        message = self.queue.get(WAIT_S)
-        assert message is not None
+        message = self.queue.get(WAIT_S, 1, 1)[0]
         return b"|".join(bytes(part) for part in message.parts)
 
     def close(self) -> None:
@@ -71,8 +85,8 @@ def rig() -> Iterator[Callable[..., Rig]]:
     """Makes a `Rig`."""
     made: list[Rig] = []
 
-    def make(*addresses: str, queue: FrameQueue | None = None) -> Rig:
-        made.append(Rig(list(addresses) or ["tcp://127.0.0.1:0"], queue or FrameQueue(100, 1 << 20)))
+    def make(*addresses: str, queue: FrameQueue | None = None, keys: Keys | None = None) -> Rig:
+        made.append(Rig(list(addresses) or ["tcp://127.0.0.1:0"], queue or FrameQueue(100, 1 << 20), keys))
         return made[-1]
 
     yield make
@@ -85,7 +99,7 @@ def test_messages_arrive_with_source_and_time(rig: Callable[..., Rig], tmp_path:
     one = rig("tcp://127.0.0.1:0", f"ipc://{tmp_path}/detector")
     one.receiver.start()
     one.detectors[0].send(b"a" * 30_000)
-    message = one.queue.get(WAIT_S)
+    (message,) = one.queue.get(WAIT_S, 1, 1)
     assert message is not None
     assert (message.source, message.size, message.at.wall_ns > 0) == (one.addresses[0], 30_000, True)
     one.detectors[1].send_multipart([b"header", b"body"])
@@ -117,6 +131,15 @@ def test_a_detector_that_starts_anew_is_heard_again(rig: Callable[..., Rig]) -> 
     assert one.get() == b"again"
 
 
+def test_a_relay_with_curve_is_heard(rig: Callable[..., Rig]) -> None:
+    """Where the detector's end demands CURVE, messages come as they do without."""
+    public, secret = zmq.curve_keypair()
+    one = rig(keys=Keys(public=public, secret=secret, server=public, allowed=frozenset()))
+    one.receiver.start()
+    one.detectors[0].send(b"secret")
+    assert one.get() == b"secret"
+
+
 def test_a_full_queue_makes_the_detector_wait(rig: Callable[..., Rig]) -> None:
     """Nothing is dropped when the queue is full: the sender waits, the time is counted, and all arrives in order."""
     one = rig(queue=FrameQueue(2, 1 << 20))
@@ -141,7 +164,7 @@ def test_closing_leaves_what_has_come_in_the_queue(rig: Callable[..., Rig]) -> N
         one.detectors[0].send(b"%d" % number)
     assert one.get() == b"0"
     one.receiver.close()
-    left = [bytes(message.parts[0]) for message in iter(lambda: one.queue.get(0.0), None)]
+    left = [bytes(message.parts[0]) for message in one.queue.get(0.0, 9, 1 << 20)]
     assert left == [b"1", b"2", b"3"]
     assert not one.receiver.running
 
@@ -149,7 +172,12 @@ def test_closing_leaves_what_has_come_in_the_queue(rig: Callable[..., Rig]) -> N
 def test_an_address_that_is_none_is_refused_at_once() -> None:
     """A wrong address is named when the service opens, not when frames are missed."""
     receiver = Receiver(
-        ("tcp//nowhere",), FrameQueue(1, 1), high_water_frames=1, fence_bytes=1, happened=lambda record: None
+        ("tcp//nowhere",),
+        FrameQueue(1, 1),
+        high_water_frames=1,
+        fence_bytes=1,
+        read=unread,
+        happened=lambda record: None,
     )
     with pytest.raises(OSError, match="detector address 'tcp//nowhere' cannot be connected to"):
         receiver.open()

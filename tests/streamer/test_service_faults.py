@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import zmq
 
-from contract.messages import Confirmed, Notice, Scan, ScanEnded
+from contract.messages import Crystal, Hold, HoldStarted, Notice, ScanEnded
 from contract.stream import Addresses, open_subscriber
 from contract.telemetry import Telemetry
 from streamer.journal import Journal, JournalError
@@ -66,28 +66,30 @@ def full(*arguments: object) -> float:
     raise JournalError("database or disk is full")
 
 
-def test_while_the_disk_is_full_frames_wait_and_none_is_lost(
+def test_while_the_disk_is_full_scans_go_on_and_none_is_lost(
     loop: Loop, series: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service is not ready, says so once on the stream, and completes the scan when there is room again."""
+    """The service is not ready and says so once, the scan is completed in memory, and is durable in the end."""
     sent = series()
     for message in [sent.start, *sent.images[:3]]:
         loop.detector.send(message)
     loop.step_until(lambda: loop.telemetry.value("journal_appends_total") == 4)
     assert loop.service.ready()
     with monkeypatch.context() as broken:
-        broken.setattr(Journal, "append", full)
+        broken.setattr(Journal, "write", full)
         for message in sent.images[3:]:
             loop.detector.send(message)
         loop.step_until(lambda: (loop.telemetry.value("journal_errors_total", kind="write") or 0) >= 3)
         assert not loop.service.ready()
-        loop.step_until(lambda: bool(loop.notices()))
-    loop.step_until(lambda: any(isinstance(message, ScanEnded) for message in loop.heard))
-    assert loop.service.ready()
+        loop.step_until(lambda: any(isinstance(message, ScanEnded) for message in loop.heard))
+        assert loop.telemetry.value("journal_appends_total") == 4
+    loop.step_until(loop.service.ready)
+    assert loop.telemetry.value("journal_appends_total") == 10
+    loop.step_until(lambda: len(loop.notices()) == 2)
     assert [message.status for message in loop.heard if isinstance(message, ScanEnded)] == ["complete"]
     assert loop.notices() == [
-        "the journal cannot be written, frames wait: database or disk is full",
-        "the journal can be written again",
+        "the journal cannot be written, up to 1024 MiB are kept in memory: database or disk is full",
+        "the journal can be written again, nothing was lost",
     ]
 
 
@@ -111,24 +113,19 @@ def test_closing_brings_what_was_received_to_the_journal(loop: Loop, series: Cal
     loop.service.open()
 
 
-def test_what_cannot_be_made_durable_is_answered_with_no(
-    loop: Loop, series: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A peer that says something while the disk is full is told that it was not taken."""
+def test_what_cannot_be_made_durable_is_answered_with_no(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that tells of a hold while the disk is full is told that it was not taken."""
     loop.step_until(loop.service.ready)
-    for message in series().messages:
-        loop.detector.send(message)
-    loop.step_until(lambda: any(isinstance(message, ScanEnded) for message in loop.heard))
     answers: list[tuple[bool, str]] = []
 
     class Asked:
-        message = Confirmed(scan=Scan("series-A"), revision=1)
+        message = HoldStarted(hold=Hold("IV-1"), crystal=Crystal("IV"))
 
         @staticmethod
         def answer(ok: bool, text: str) -> None:
             answers.append((ok, text))
 
     with monkeypatch.context() as broken:
-        broken.setattr(Journal, "set", full)
+        broken.setattr(Journal, "write", full)
         loop.service._answer(Asked)  # type: ignore[arg-type]
     assert answers == [(False, "it could not be made durable: database or disk is full")]

@@ -1,0 +1,42 @@
+"""What peers say to the streamer (holds, angles, confirmations), and what it answers."""
+
+from __future__ import annotations
+
+from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted
+from streamer.ingest import Ingest
+from streamer.journal import At
+
+MAX_NAME = 200
+
+
+def hear(ingest: Ingest, message: AnyMessage, at: At) -> tuple[bool, str]:
+    """Do what a peer said: whether it was done, and one sentence. JournalError: it could not be made durable."""
+    if isinstance(message, HoldStarted):
+        if not (0 < len(message.hold) <= MAX_NAME and 0 < len(message.crystal) <= MAX_NAME):
+            return False, f"a hold needs a name and a crystal, of at most {MAX_NAME} characters each"
+        return True, ingest.holds.start(message, at)
+    if isinstance(message, HoldEnded):
+        return ingest.holds.end(message, at)
+    if isinstance(message, Confirmed):
+        return _confirmed(ingest, message)
+    if isinstance(message, Angles):
+        return _angles(ingest, message, at)
+    return False, f"the streamer takes no {type(message).__name__}"
+
+
+def _confirmed(ingest: Ingest, message: Confirmed) -> tuple[bool, str]:
+    scan = ingest.scans.get(message.scan)
+    if scan is None:
+        return True, f"scan {message.scan} is not known, or was let go already"
+    if not scan.closed:
+        return False, f"scan {message.scan} is still being measured"
+    ingest.confirm(scan, message.revision)
+    return True, f"scan {message.scan} is let go"
+
+
+def _angles(ingest: Ingest, message: Angles, at: At) -> tuple[bool, str]:
+    scan = ingest.scans.get(message.scan)
+    if scan is None or scan.state.confirmed is not None:
+        return False, f"scan {message.scan} is not known, or was let go already"
+    scan.angles(message, at)
+    return True, f"{len(message.index)} angles of scan {message.scan} taken"
