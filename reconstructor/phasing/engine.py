@@ -42,6 +42,9 @@ def run(
         raise PhasingError(f"an estimate every {every} iterations; wanted every 1 or more")
     sizes.check(problem.shape)
     rng, start = np.random.default_rng(seed), start or Start()
+    for name, array in (("object", start.obj), ("support", start.support)):
+        if array is not None and array.shape != problem.shape:
+            raise PhasingError(f"the start {name} has shape {array.shape}; wanted that of the data, {problem.shape}")
     legs = program(recipe, problem, start)
     best, done, total = _Attempt(), 0, iterations(legs)
     for number, stage, shape in legs:

@@ -90,6 +90,15 @@ class Start:
     support: Mask | None = None
     """Support of the problem's shape, natural order; it is grown by the recipe's `grow_voxels` first."""
 
+    def __post_init__(self) -> None:
+        for name, array in (("object", self.obj), ("support", self.support)):
+            if array is not None and array.ndim != 3:
+                raise PhasingError(f"the start {name} has shape {array.shape}; wanted three axes")
+        if self.obj is not None and self.support is not None and self.obj.shape != self.support.shape:
+            raise PhasingError(
+                f"the start support has shape {self.support.shape}; wanted that of the start object, {self.obj.shape}"
+            )
+
     @property
     def warm(self) -> bool:
         """Whether anything is known beforehand."""

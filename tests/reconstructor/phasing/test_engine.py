@@ -14,6 +14,7 @@ from reconstructor.phasing import engine
 from reconstructor.phasing.alignment import overlap
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.kernels import cpu
+from reconstructor.phasing.kernels.blocked import BlockedKernel
 from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.notation import parse
 from reconstructor.phasing.problem import Estimate, PhasingError, Problem, Start, free_llk
@@ -238,6 +239,59 @@ def test_an_empty_support_to_begin_with_is_told(small) -> None:
     line, start = "HIO**5", Start(support=np.zeros(small.core.shape, np.bool_))
     with pytest.raises(PhasingError, match=r"support .* 0 of 32768 voxels; wanted"):
         next(engine.run(parse(line), small.problem, start, ReferenceKernel(), 1))
+
+
+def test_a_start_of_another_shape_is_told(small) -> None:
+    """A plane instead of a volume, another volume, a support unlike its object: refused before anything is done."""
+    plane, line = small.truth[16], parse("HIO**5")
+    with pytest.raises(PhasingError, match=r"the start object has shape \(32, 32\); wanted three axes"):
+        Start(plane)
+    with pytest.raises(PhasingError, match=r"the start support has shape \(32, 32\); wanted three axes"):
+        Start(support=small.core[16])
+    with pytest.raises(PhasingError, match=r"the start support has .* wanted that of the start object, \(32, 32, 32\)"):
+        Start(small.truth, small.core[:16])
+    with pytest.raises(PhasingError, match=r"the start object has shape \(16, 32, 32\); wanted that of the data, \(32"):
+        next(engine.run(line, small.problem, Start(small.truth[:16]), ReferenceKernel(), 1))
+
+
+def test_estimates_every_nothing_are_refused(small) -> None:
+    """Asking for one every 0 iterations names what was found and wanted."""
+    with pytest.raises(PhasingError, match="an estimate every 0 iterations; wanted every 1 or more"):
+        next(engine.run(SHORT, small.problem, None, ReferenceKernel(), 1, every=0))
+
+
+@pytest.mark.parametrize("shape", ["box", "ellipsoid"])
+def test_a_cold_run_may_begin_in_a_shape(small, shape: str) -> None:
+    """Box and ellipsoid of the size asked for are the support until the first update."""
+    first = next(
+        engine.run(parse(f"Start(shape={shape}, size=0.5) * HIO**5"), small.problem, None, ReferenceKernel(), 1)
+    )
+    wanted = {"box": 17**3, "ellipsoid": 4 / 3 * np.pi * 8**3}[shape]
+    assert first.support.sum() == pytest.approx(wanted, rel=0.05)
+
+
+def test_a_polish_lowers_the_likelihood(small) -> None:
+    """ML after ER finds an object that tells the counts better, on the same support, and is a seeded run like any."""
+    line = "Sup(every=10, threshold=0.2, sigma=2..1) * HIO**60 * RAAR**40 * ER**10"
+    runs = [list(engine.run(parse(line + tail), small.problem, None, BlockedKernel(), 1)) for tail in ("", " * ML**25")]
+    plain, polished = runs[0][-1], runs[1][-1]
+    assert plain.misfit is not None
+    assert polished.misfit is not None
+    assert plain.misfit.llk is not None
+    assert polished.misfit.llk is not None
+    assert polished.step == "ML"
+    assert (polished.support == plain.support).all()
+    assert polished.misfit.llk < 0.97 * plain.misfit.llk
+    assert 0 < polished.energy_outside < 0.05
+    again = list(engine.run(parse(line + " * ML**25"), small.problem, None, BlockedKernel(), 1))[-1]
+    assert same(again, polished)
+
+
+def test_charge_flipping_finds_a_crystal(small) -> None:
+    """From random phases CF with updates of the support, and a short ER, comes to the crystal."""
+    recipe = parse("Sup(every=10, threshold=0.2, sigma=2..1) * CF(0.3)**150 * ER**30")
+    found = [list(engine.run(recipe, small.problem, None, BlockedKernel(), seed))[-1] for seed in (1, 2, 3)]
+    assert overlap(small.truth, min(found, key=free_llk).obj) > 0.95
 
 
 class Broken(ReferenceKernel):

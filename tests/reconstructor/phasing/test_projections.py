@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reconstructor.phasing.projections import misfit_sum, project_modulus, project_support
+from reconstructor.phasing.projections import flip, misfit_sum, project_modulus, project_support
 
 SHAPE = (9, 10, 11)
 
@@ -77,3 +77,33 @@ def test_the_misfit_reads_known_voxels_only(amplitude: np.ndarray) -> None:
     other = wave(1)
     other[amplitude < 0] *= 100
     assert misfit_sum(other, amplitude) == misfit_sum(wave(1), amplitude)
+
+
+def test_a_size_told_takes_the_place_of_the_own_one(amplitude: np.ndarray) -> None:
+    """Under partial coherence the ratio to the blurred size scales the wave, phases kept, and makes the misfit."""
+    before, size = wave(1), np.float32(1.5) * np.abs(wave(4))
+    after, known = project_modulus(before, amplitude, size), amplitude >= 0
+    np.testing.assert_allclose(after[known], (before * amplitude / size)[known], rtol=1e-5)
+    assert (after[~known] == before[~known]).all()
+    assert misfit_sum(before, amplitude, size) == pytest.approx(np.sum((size - amplitude)[known] ** 2), rel=1e-5)
+
+
+def test_flipping_changes_signs_and_nothing_else() -> None:
+    """Every amplitude stays; voxels below the threshold × RMS inside the support turn by π, the others stay."""
+    obj, support = wave(1), np.abs(wave(2)) > 1
+    after = flip(obj, support, 0.6)
+    level = 0.6 * np.sqrt(np.mean(np.abs(obj[support]) ** 2, dtype=np.float64))
+    low = np.abs(obj) < level
+    assert 0.1 < low.mean() < 0.9
+    assert (after[low] == -obj[low]).all()
+    assert (after[~low] == obj[~low]).all()
+    assert np.sum(np.abs(after) ** 2) == np.sum(np.abs(obj) ** 2)
+
+
+def test_flipping_twice_is_nothing() -> None:
+    """It is its own inverse, whatever the scale; below all amplitudes it is nothing, above all it is a sign."""
+    obj, support = wave(1), np.abs(wave(2)) > 1
+    assert (flip(flip(obj, support, 0.5), support, 0.5) == obj).all()
+    assert (flip(4 * obj, support, 0.5) == 4 * flip(obj, support, 0.5)).all()
+    assert (flip(obj, support, 1e-9) == obj).all()
+    assert (flip(obj, support, 99.0) == -obj).all()

@@ -7,7 +7,18 @@ import pytest
 from reconstructor.phasing import recipe_file
 from reconstructor.phasing.notation import parse
 from reconstructor.phasing.problem import PhasingError
-from reconstructor.phasing.recipe import Recipe, Runs, Shrinkwrap, Stage, Step, TwinRemoval, scaled
+from reconstructor.phasing.recipe import (
+    Beginning,
+    Coherence,
+    Guided,
+    Recipe,
+    Runs,
+    Shrinkwrap,
+    Stage,
+    Step,
+    TwinRemoval,
+    scaled,
+)
 
 LONG = "Crop(0.5) * Tries(4) * Sup(every=20) * HIO**500 * RAAR**80 * ER**20 | Tries(3) * Sup(every=20) * RAAR**80 * ER"
 
@@ -24,6 +35,16 @@ def test_nonsense_is_refused_with_found_and_wanted() -> None:
         (lambda: Shrinkwrap(threshold=(0.4, 0.1)), r"threshold 0.4..0.1; wanted 0 < low ≤ high"),
         (lambda: Shrinkwrap(sigma_voxels=(2.0, 0.0)), "sigma .*; wanted 0 < σ < 1000 voxels"),
         (lambda: Shrinkwrap(fraction=(0.7, 0.1)), "support fraction 0.7..0.1; wanted"),
+        (lambda: Shrinkwrap(by="sum"), "shrinkwrap by 'sum'; wanted one of rms, mean, max"),  # type: ignore[arg-type]
+        (lambda: Coherence(at=1.0), "coherence at 1.0; wanted 0 ≤ at < 1"),
+        (lambda: Coherence(every=0), "coherence every 0 iterations; wanted every 1 or more"),
+        (lambda: Coherence(reach_voxels=0), "a coherence reach of 0 voxels; wanted 1 to 15"),
+        (lambda: Coherence(iterations=0), "coherence with 0 iterations an update; wanted at least 1"),
+        (lambda: Beginning(shape="ball"), "a support of shape 'ball'; wanted one of"),  # type: ignore[arg-type]
+        (lambda: Beginning(size=(0.5, 1.5)), "a support of size 0.5..1.5; wanted 0 < small"),
+        (lambda: Guided(generations=1), "1 generations; wanted at least 2"),
+        (lambda: Guided(breeding="best"), "breeding 'best'; wanted one of geometric"),  # type: ignore[arg-type]
+        (lambda: Guided(keep=0.0), "a share kept of 0.0; wanted 0 < keep ≤ 1"),
         (lambda: TwinRemoval(at=1.0), "twin removal at 1.0; wanted 0 ≤ at < 1"),
         (lambda: Stage(()), "a stage without steps; wanted at least one"),
         (lambda: Stage((step,), crop=0.0), "crop 0.0; wanted 0 < crop ≤ 1"),
@@ -43,7 +64,8 @@ def test_iterations_and_cost_count_tries_and_voxels() -> None:
 
 
 def test_the_search_lasts_until_the_closing_er() -> None:
-    """ER between other steps belongs to the search, and ER alone is all search."""
+    """ER and ML between other steps belong to the search, and they alone are all search."""
+    assert parse("ML**5 * HIO**10 * ER**7 * ML**3").stages[0].searching == 15
     assert parse("ER**5 * HIO**10 * ER**7").stages[0].searching == 15
     assert parse("ER**5 * ER**7").stages[0].searching == 12
 
@@ -75,6 +97,7 @@ def test_shrinkwrap_is_no_denser_than_every_fifth() -> None:
     assert scaled(recipe, 200).stages[0].shrinkwrap == Shrinkwrap(every=10)
     assert scaled(recipe, 20).stages[0].shrinkwrap == Shrinkwrap(every=5)
     assert scaled(recipe, 800).stages[0].shrinkwrap == Shrinkwrap(every=20)
+    assert scaled(parse("Coherent(every=30) * HIO**400"), 200).stages[0].coherence == Coherence(every=15)
 
 
 def test_no_iterations_are_refused() -> None:

@@ -29,6 +29,7 @@ def ends(found: list[Chunk]) -> list[int]:
         "Sup(every=7) * HIO**50 * RAAR**33 * ER**9",
         "Sup(every=10) * Twin(at=0.25, iterations=10) * HIO**100 * ER**20",
         "Sup(every=3) * Twin(at=0.9, iterations=50) * HIO**30",
+        "Sup(every=9) * Twin() * Coherent(at=0.2, every=7) * HIO**30 * ML**5 * ER**3 * ML**9",
     ],
 )
 def test_all_iterations_are_done_and_told_in_time(line: str) -> None:
@@ -53,6 +54,15 @@ def test_the_support_is_updated_until_the_closing_er() -> None:
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] == pytest.approx(0.5)
     assert widths[2] == pytest.approx(1.0)
+
+
+def test_coherence_is_updated_from_its_share_of_the_search_on() -> None:
+    """First where it begins, then every so many iterations until the closing ER and ML; never in half a support."""
+    found = list(chunks(stage("Coherent(at=0.5, every=15) * HIO**100 * ER**10 * ML**20"), 20))
+    assert [end for end, chunk in zip(ends(found), found, strict=True) if chunk.coherence] == [50, 65, 80, 95]
+    found = list(chunks(stage("Coherent(at=0, every=5) * Twin(at=0.2, iterations=10) * HIO**50"), 20))
+    updates = [end for end, chunk in zip(ends(found), found, strict=True) if chunk.coherence]
+    assert updates == [1, 6, 21, 26, 31, 36, 41, 46]
 
 
 def test_twin_removal_halves_once_and_restores() -> None:

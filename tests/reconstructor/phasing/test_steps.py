@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from reconstructor.phasing.kernel import Kernel
+from reconstructor.phasing.kernels.blocked import BlockedKernel
+from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.problem import amplitude
 from reconstructor.phasing.projections import project_modulus, project_support
 from reconstructor.phasing.steps import LINEAR, Algorithm, difference_map, update
@@ -96,6 +98,37 @@ def test_the_error_never_rises_under_er(small, kernel: Kernel) -> None:
     errors = np.array([kernel.iterate("ER", 0.9, 1).misfit for _ in range(40)])
     assert (np.diff(errors) <= 1e-5 * errors[:-1]).all()
     assert errors[-1] < 0.5 * errors[1]
+
+
+def test_charge_flipping_is_the_textbook_one(small) -> None:
+    """One iteration is the modulus projection with its low voxels' signs changed; its sums are the projection's."""
+    rng = np.random.default_rng(4)
+    shape, data = small.truth.shape, amplitude(small.problem)
+    g = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+    p = np.fft.ifftn(project_modulus(np.fft.fftn(g), np.fft.ifftshift(data)))
+    level = 0.5 * np.sqrt(np.mean(np.abs(p[small.core]) ** 2))
+    wanted = np.where(np.abs(p) < level, -p, p)
+    for each in (ReferenceKernel(), BlockedKernel()):
+        each.load(data)
+        each.put(g, small.core)
+        sums = each.iterate("CF", 0.5, 1)
+        # a voxel on the threshold may fall to either side
+        assert np.count_nonzero(np.abs(each.obj() - wanted) > 1e-4 * level) <= 1
+        assert sums.total == pytest.approx(np.sum(np.abs(p) ** 2), rel=1e-4)
+        assert sums.inside == pytest.approx(np.sum(np.abs(p[small.core]) ** 2), rel=1e-4)
+
+
+def test_charge_flipping_keeps_the_energy_of_the_data(small) -> None:
+    """With every voxel known, each iterate has the data's energy, whatever is flipped."""
+    data = amplitude(small.problem)
+    data[data < 0] = 0
+    kernel = ReferenceKernel()
+    kernel.load(data)
+    kernel.put(small.truth, small.core)
+    energy = float(np.sum(data.astype(float) ** 2)) / data.size
+    for threshold in (0.1, 0.3, 1.0):
+        kernel.iterate("CF", threshold, 2)
+        assert np.sum(np.abs(kernel.obj()) ** 2) == pytest.approx(energy, rel=1e-4)
 
 
 def test_some_algorithms_are_no_single_update() -> None:

@@ -11,7 +11,10 @@ from scipy import ndimage
 
 from reconstructor.phasing.problem import PhasingError, amplitude
 from reconstructor.phasing.support import (
+    Level,
     bounding_box,
+    box,
+    ellipsoid,
     extent_voxels,
     from_autocorrelation,
     grown,
@@ -109,6 +112,42 @@ def test_the_support_can_grow_and_shrink() -> None:
     wide = shrunk(obj, support, bounding_box(support), 2.0, 0.05, WHOLE)
     tight = shrunk(obj, support, bounding_box(support), 2.0, 1.2, WHOLE)
     assert tight.voxels < support.sum() < wide.voxels
+
+
+@pytest.mark.parametrize(("by", "level"), [("rms", np.sqrt(7 / 3)), ("mean", 13 / 9), ("max", 2.0)])
+def test_the_level_is_what_is_asked_for(by: Level, level: float) -> None:
+    """A voxel at just over its threshold stays, one at just under goes, for RMS, mean and maximum."""
+    support = block(9, 12)
+    obj = np.where(support, 1.0, 0.0).astype(np.complex64)
+    # 15 voxels of 1, 12 of 2
+    obj[9:12, 9:11, 10:12] = 2
+    assert (np.abs(obj[support]) == 2).sum() == 12
+    kept = [shrunk(obj, support, bounding_box(support), 0.1, t / level, WHOLE, by=by).voxels for t in (0.99, 1.01)]
+    assert kept == [27, 12]
+
+
+def test_a_support_told_not_to_grow_stays_within_the_old_one() -> None:
+    """It is the growing one's part inside the old support."""
+    support = block()
+    obj = support.astype(np.complex64)
+    bounds = bounding_box(support)
+    wide = shrunk(obj, support, bounds, 2.0, 0.3, WHOLE)
+    held = shrunk(obj, support, bounds, 2.0, 0.3, WHOLE, grows=False)
+    found, wanted = np.zeros(SHAPE, np.bool_), np.zeros(SHAPE, np.bool_)
+    found[held.box], wanted[wide.box] = held.inside, wide.inside
+    assert wide.voxels > support.sum()
+    assert (found == wanted & support).all()
+    assert held.voxels == found.sum()
+
+
+def test_shapes_stand_in_the_middle_with_the_widths_asked_for() -> None:
+    """A box and the ellipsoid in it, about n // 2, half of the field wide along each axis."""
+    cuboid, round_one = box((32, 48, 64), 0.5), ellipsoid((32, 48, 64), 0.5)
+    assert [(s.start, s.stop) for s in bounding_box(cuboid)] == [(8, 25), (12, 37), (16, 49)]
+    assert bounding_box(round_one) == bounding_box(cuboid)
+    assert cuboid.sum() == 17 * 25 * 33
+    assert round_one.sum() == pytest.approx(4 / 3 * np.pi * 8 * 12 * 16, rel=0.02)
+    assert not (round_one & ~cuboid).any()
 
 
 def test_the_fraction_guard_moves_the_threshold() -> None:
