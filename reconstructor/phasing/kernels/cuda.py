@@ -1,6 +1,6 @@
 """The CUDA device: the only file that knows CuPy. Memory, compiled kernels, transforms, graphs, one stream.
 
-Nothing here phases; `cuda_population` does, with what this file gives it. Checked against CuPy 13.6 and 14.2.
+Nothing here phases; `cuda_population` does, with what this file gives it. Written for the interface of CuPy 14.
 """
 
 from __future__ import annotations

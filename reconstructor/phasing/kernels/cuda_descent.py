@@ -36,7 +36,10 @@ def descend(device: Device, at: Volumes, slot: int, psf: Array | None, iteration
         raise PhasingError("ML without raw counts; wanted a kernel that was given the problem with its data")
     asked, free = cuda_memory.descent(at.shape), device.free_bytes()
     if asked > free:
-        raise PhasingError(f"ML takes {asked} bytes more of the device's memory; wanted that much, found {free} free")
+        spoken = (
+            f"ML takes {cuda_memory.gib(asked)} more of the device's memory, where {cuda_memory.gib(free)} are free"
+        )
+        raise PhasingError(f"{spoken}; wanted a smaller window, or a device with more memory")
     obj, inside = at.obj(slot), at.inside(slot).view(np.bool_)
     optics = _optics(device, at, psf)
 

@@ -23,17 +23,17 @@ def needed(shape: Shape, runs: int, batch: int) -> int:
     """Bytes for so many runs of which `batch` go at once.
 
     A run: object 8 and support 1 a voxel. A run of the batch: what is transformed 8, cuFFT's work area at most as
-    much again. Once: the amplitudes 4. Maximum likelihood and partial coherence, which take one run at a time, come
-    on top: see `descent`.
+    much again. Once: amplitudes 4, counts 4, response 4. Maximum likelihood and partial coherence, which take one run
+    at a time, come on top while they last: see `descent`.
     """
     each = pitch(shape)
-    return each * (9 * runs + 16 * batch + 4) + _SPARE
+    return each * (9 * runs + 16 * batch + 12) + _SPARE
 
 
 def descent(shape: Shape) -> int:
-    """Bytes more while one run goes down the likelihood: counts and response, seven waves or objects, six real
-    volumes on the way."""
-    return pitch(shape) * (8 + 7 * 8 + 6 * 4)
+    """Bytes more while one run goes down the likelihood: eight waves or objects and ten real volumes, counts and
+    response not among them."""
+    return pitch(shape) * (8 * 8 + 10 * 4)
 
 
 class Room(NamedTuple):
@@ -55,7 +55,7 @@ def room(shape: Shape, runs: int, free_bytes: int) -> Room:
     least = needed(shape, 1, 1)
     if least > free_bytes:
         raise PhasingError(
-            f"a run on {shape} voxels takes {_gib(least)} of the device's memory, where {_gib(free_bytes)} are free; "
+            f"a run on {shape} voxels takes {gib(least)} of the device's memory, where {gib(free_bytes)} are free; "
             "wanted a smaller window, or a device with more memory"
         )
     each = pitch(shape)
@@ -65,5 +65,6 @@ def room(shape: Shape, runs: int, free_bytes: int) -> Room:
     return Room(fitting, batch)
 
 
-def _gib(count: int) -> str:
+def gib(count: int) -> str:
+    """A number of bytes, for people."""
     return f"{count / 2**30:.2f} GiB"

@@ -35,7 +35,8 @@ class CudaPopulation:
     """Objects and supports of `runs` runs, in slots 0 … runs − 1, and the data they share.
 
     Every method takes the slots it is about; runs that are named together are done together. Shapes, order, meaning
-    and errors of arrays are those of `kernel.Kernel`. Used by one thread at a time.
+    and errors of arrays are those of `kernel.Kernel`. Used by one thread at a time. The same calls give the same bits;
+    in a batch of another size cuFFT may take another way, which rounds differently.
     """
 
     def __init__(self, device: Device, runs: int = 1) -> None:
