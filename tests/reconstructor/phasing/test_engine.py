@@ -17,7 +17,7 @@ from reconstructor.phasing.kernels import cpu
 from reconstructor.phasing.kernels.blocked import BlockedKernel
 from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.notation import parse
-from reconstructor.phasing.problem import Estimate, PhasingError, Problem, Start, free_llk
+from reconstructor.phasing.problem import Estimate, Problem, Start, free_llk
 from reconstructor.phasing.program import program
 
 SHORT = parse("Sup(every=10, threshold=0.2, sigma=2..1) * Twin(iterations=7) * HIO**45 * RAAR**25 * DM**10 * ER**15")
@@ -201,65 +201,6 @@ def test_the_best_try_goes_on(small) -> None:
     assert free_llk(found[-1]) <= min(free_llk(e) for e in found[:-1])
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
-def test_a_start_object_without_finite_energy_is_told(small, kernel: Kernel, value: float) -> None:
-    """One NaN, one infinity, or nothing at all: refused with what was found and wanted, on every kernel."""
-    obj = small.truth * np.complex64(0)
-    obj[16, 16, 16] = value
-    with pytest.raises(PhasingError, match=r"the start object .*; wanted a finite one above 0"):
-        next(engine.run(SHORT, small.problem, Start(obj, small.core), kernel, 1))
-
-
-def test_a_slow_shape_is_told(small) -> None:
-    """A prime axis is refused before anything is transformed."""
-    counts = np.ones((31, 32, 32), np.float32)
-    everywhere = np.ones(counts.shape, np.bool_)
-    with pytest.raises(PhasingError, match="the rocking axis has 31 voxels"):
-        next(engine.run(SHORT, Problem(counts, everywhere, ~everywhere), None, ReferenceKernel(), 1))
-
-
-def test_nothing_to_phase_is_told(small, kernel: Kernel) -> None:
-    """All-zero data and a curve without known voxels are refused by the run itself."""
-    problem = small.problem
-    with pytest.raises(PhasingError, match="hold zero counts above background; wanted at least one photon"):
-        next(engine.run(SHORT, replace(problem, counts=problem.counts * 0), None, kernel, 1))
-    with pytest.raises(PhasingError, match="0 of the voxels are known; wanted"):
-        next(engine.run(SHORT, replace(problem, known=problem.known & False), None, kernel, 1))
-
-
-def test_a_support_that_vanishes_is_told(small, kernel: Kernel) -> None:
-    """A shrinkwrap that leaves no allowed share of the volume ends the run with what it found and wanted."""
-    recipe = parse("Sup(every=5, threshold=5, fraction=0.999..1) * HIO**20")
-    with pytest.raises(PhasingError, match=r"the support is .* at threshold .*; wanted a share of 0\.999 to 1"):
-        list(engine.run(recipe, small.problem, None, kernel, 1))
-
-
-def test_an_empty_support_to_begin_with_is_told(small) -> None:
-    """The error names the voxels found and wanted."""
-    line, start = "HIO**5", Start(support=np.zeros(small.core.shape, np.bool_))
-    with pytest.raises(PhasingError, match=r"support .* 0 of 32768 voxels; wanted"):
-        next(engine.run(parse(line), small.problem, start, ReferenceKernel(), 1))
-
-
-def test_a_start_of_another_shape_is_told(small) -> None:
-    """A plane instead of a volume, another volume, a support unlike its object: refused before anything is done."""
-    plane, line = small.truth[16], parse("HIO**5")
-    with pytest.raises(PhasingError, match=r"the start object has shape \(32, 32\); wanted three axes"):
-        Start(plane)
-    with pytest.raises(PhasingError, match=r"the start support has shape \(32, 32\); wanted three axes"):
-        Start(support=small.core[16])
-    with pytest.raises(PhasingError, match=r"the start support has .* wanted that of the start object, \(32, 32, 32\)"):
-        Start(small.truth, small.core[:16])
-    with pytest.raises(PhasingError, match=r"the start object has shape \(16, 32, 32\); wanted that of the data, \(32"):
-        next(engine.run(line, small.problem, Start(small.truth[:16]), ReferenceKernel(), 1))
-
-
-def test_estimates_every_nothing_are_refused(small) -> None:
-    """Asking for one every 0 iterations names what was found and wanted."""
-    with pytest.raises(PhasingError, match="an estimate every 0 iterations; wanted every 1 or more"):
-        next(engine.run(SHORT, small.problem, None, ReferenceKernel(), 1, every=0))
-
-
 @pytest.mark.parametrize("shape", ["box", "ellipsoid"])
 def test_a_cold_run_may_begin_in_a_shape(small, shape: str) -> None:
     """Box and ellipsoid of the size asked for are the support until the first update."""
@@ -294,21 +235,6 @@ def test_charge_flipping_finds_a_crystal(small) -> None:
     assert overlap(small.truth, min(found, key=free_llk).obj) > 0.95
 
 
-class Broken(ReferenceKernel):
-    """A kernel whose object turns to NaN on its way."""
-
-    def iterate(self, *arguments: Any) -> Any:
-        sums = super().iterate(*arguments)
-        self._g[16, 16, 16] = np.nan
-        return sums
-
-
-def test_nan_on_the_way_is_told(small) -> None:
-    """A value that is not finite ends the run, it never comes out as a volume."""
-    with pytest.raises(PhasingError, match="finite"):
-        list(engine.run(parse("HIO**60"), small.problem, None, Broken(), 1))
-
-
 def test_a_strained_crystal_is_found(grown_crystal: Callable[..., Any]) -> None:
     """A crystal strained beyond 2π, 48³, three million photons: the best of three seeds by free LLK has an overlap of
     0.985 with the truth, and a support about the crystal. (A single run may get stuck, and which one does depends on
@@ -324,3 +250,21 @@ def test_a_strained_crystal_is_found(grown_crystal: Callable[..., Any]) -> None:
     assert best.misfit.r_factor < 0.01
     assert best.energy_outside < 0.02
     assert crystal.core.sum() < best.support.sum() < 1.6 * crystal.core.sum()
+
+
+def test_long_runs_succeed_alike_on_all_kernels(small) -> None:
+    """Long runs are chaotic, so kernels are compared by what twenty seeds come to: median overlap with the truth and
+    median free LLK agree with the reference's."""
+    recipe = parse("Sup(every=10, threshold=0.2, sigma=2..1) * HIO**40 * RAAR**30 * ER**10")
+    medians = []
+    for kernel in (ReferenceKernel(), BlockedKernel(), cpu.choose(small.problem.shape)):
+        found = [list(engine.run(recipe, small.problem, None, kernel, seed))[-1] for seed in range(20)]
+        assert len({free_llk(each) for each in found}) == 20
+        medians.append(
+            [np.median([overlap(small.truth, each.obj) for each in found]), np.median(list(map(free_llk, found)))]
+        )
+    reference, *others = medians
+    assert reference[0] > 0.93
+    for other in others:
+        assert other[0] == pytest.approx(reference[0], abs=0.01)
+        assert other[1] == pytest.approx(reference[1], rel=0.1)
