@@ -96,15 +96,15 @@ def update(g: Floats, p: Floats, support: Bytes, in_g: float, in_p: float, out_g
 
 @_compiled
 def combine(g: Floats, p: Floats, support: Bytes, in_g: float, in_p: float, out_g: float, out_p: float) -> None:
-    """g ← in_g · g + in_p · p inside the support, out_g · g + out_p · p outside; p stays."""
+    """p ← in_g · g + in_p · p inside the support, out_g · g + out_p · p outside; g stays."""
     ag, ap = np.float32(out_g), np.float32(out_p)
     bg, bp = np.float32(in_g) - ag, np.float32(in_p) - ap
     for i in range(support.size):
         s = np.float32(support[i])
         wg = ag + s * bg
         wp = ap + s * bp
-        g[2 * i] = wg * g[2 * i] + wp * p[2 * i]
-        g[2 * i + 1] = wg * g[2 * i + 1] + wp * p[2 * i + 1]
+        p[2 * i] = wg * g[2 * i] + wp * p[2 * i]
+        p[2 * i + 1] = wg * g[2 * i + 1] + wp * p[2 * i + 1]
 
 
 @_compiled

@@ -192,13 +192,14 @@ class FusedKernel(Kernel):
     def _difference_map(self, beta: float) -> list[_Half]:
         """`steps.difference_map` in two halves: g is ρ, kept, then the next ρ; F is ρ's, the probe's, the next ρ's."""
         at, norm = self._at, 1.0 / float(np.prod(self.shape))
+        held = at.held  # here, not in the threads: memory is taken once
 
         def split(number: int) -> None:
             g, wave, inside = at.flat_g[number], at.flat_wave[number], at.flat_inside[number]
-            compiled.split(g, wave, at.held[number], inside, beta, norm)
+            compiled.split(g, wave, held[number], inside, beta, norm)
 
         def rejoin(number: int) -> None:
-            compiled.rejoin(at.flat_g[number], at.flat_wave[number], at.held[number], -beta * norm)
+            compiled.rejoin(at.flat_g[number], at.flat_wave[number], held[number], -beta * norm)
 
         return [_Half(1.0 / beta, 0.0, split), _Half(beta, -beta, rejoin)]
 

@@ -1,4 +1,4 @@
-"""FFTW plans: in place, single precision, one thread, measured once; wisdom as bytes.
+"""FFTW plans: in place, single precision, measured once; wisdom as bytes.
 
 Planning is serialised by pyfftw itself; a plan serves one thread at a time.
 """
@@ -17,10 +17,12 @@ _FLAGS = ("FFTW_MEASURE",)
 class Pair:
     """Forward and backward transform, in place, of all arrays with the layout of one; not normalised."""
 
-    def __init__(self, like: Complex, axes: tuple[int, ...]) -> None:
-        """Plan for arrays laid out (shape, strides, alignment) as `like`, whose content is destroyed."""
-        self._forward: Any = pyfftw.FFTW(like, like, axes=axes, direction="FFTW_FORWARD", flags=_FLAGS)
-        self._backward: Any = pyfftw.FFTW(like, like, axes=axes, direction="FFTW_BACKWARD", flags=_FLAGS)
+    def __init__(self, like: Complex, axes: tuple[int, ...], threads: int = 1, aligned: bool = True) -> None:
+        """Plan for arrays laid out (shape, strides, and alignment if `aligned`) as `like`, whose content is destroyed."""
+        flags = _FLAGS if aligned else (*_FLAGS, "FFTW_UNALIGNED")
+        planned = {"axes": axes, "threads": threads, "flags": flags}
+        self._forward: Any = pyfftw.FFTW(like, like, direction="FFTW_FORWARD", **planned)
+        self._backward: Any = pyfftw.FFTW(like, like, direction="FFTW_BACKWARD", **planned)
 
     def forward(self, array: Complex | None = None) -> None:
         """Transform `array`, or the one last transformed or planned for, in place, kernel exp(−i q·r)."""
