@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reconstructor.aliens import aliens
+from reconstructor.background import background
 from reconstructor.curve import Counts, Flags, Reading
 from reconstructor.phasing.problem import Problem
 from reconstructor.window import Window3
@@ -24,21 +26,26 @@ class Prepared:
 def prepare(reading: Reading, window: Window3, free: Flags) -> Prepared:
     """Cut and bin `window` out of the curve.
 
-    Unknown is a voxel with any member that was not measured, is masked, saturated or outside the scan's window; free
-    is a known voxel with any member in `free` (a mask over the raw curve). Counts are summed in a bin, never
-    corrected: monitor and flat field go into the model's response.
+    Unknown is a voxel with any member that was not measured, is masked, saturated or outside the scan's window, or
+    where a neighbouring grain's peak is; free is a known voxel with any member in `free` (a mask over the raw curve).
+    Counts are summed in a bin, never corrected: monitor and flat field go into the model's response, and so does a
+    background where there is one.
     """
     known_raw, counts_raw, free_raw = _cut(reading, window, free)
     known: Flags = np.asarray(_blocks(known_raw, window).all(axis=(1, 3, 5)))
     counts = _blocks(counts_raw, window).sum(axis=(1, 3, 5), dtype=np.float32)
+    response = _response(reading, window, known)
+    strange = aliens(counts if response is None else counts / response, known)
+    known &= ~strange
     is_free: Flags = np.asarray(_blocks(free_raw, window).any(axis=(1, 3, 5)) & known)
     problem = Problem(
         counts=np.where(known, counts, np.float32(0)),
         known=known & ~is_free,
         free=is_free,
-        response=_response(reading, window, known),
+        response=response,
+        background=background(counts, known, response),
     )
-    return Prepared(problem, window, _assumptions(reading))
+    return Prepared(problem, window, (*_assumptions(reading), *_found(int(strange.sum()), problem.background)))
 
 
 def _cut(reading: Reading, window: Window3, free: Flags) -> tuple[Flags, Counts, Flags]:
@@ -97,6 +104,15 @@ def _padded(values: NDArray[np.floating], window: Window3, axis: int) -> NDArray
     padded = np.ones((size, *values.shape[1:]))
     padded[there] = values[indices[there]]
     return padded
+
+
+def _found(strange_voxels: int, photons: float) -> tuple[str, ...]:
+    found = []
+    if strange_voxels:
+        found.append(f"{strange_voxels} voxels of the window show a neighbouring grain's peak: taken as not measured.")
+    if photons:
+        found.append(f"There is a constant background of {photons:.2g} photons a voxel under the crystal's pattern.")
+    return tuple(found)
 
 
 def _assumptions(reading: Reading) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,3 +116,31 @@ def test_nothing_is_modelled_that_was_not_sent(scan_started: Make, frame_block: 
     made = prepare(read(scan_started, frame_block, [0, 1], {}), Window3((0, 0, 0), (1, 1, 1), SIZES), NONE_FREE)
     assert made.problem.response is None
     assert len(made.assumptions) == 2
+
+
+def test_a_neighbour_and_a_background_are_found_and_said(played: Callable[..., Any]) -> None:
+    """Another grain's peak is unknown, known and free alike; the background goes into the model; both are told."""
+    source = played()
+    shape = source.counts.shape
+    distance = [np.square(np.arange(n) - at) for n, at in zip(shape, (40, 40, 40), strict=True)]
+    spot = 3000 * np.exp(-np.add.outer(np.add.outer(distance[0], distance[1]), distance[2]) / 8)
+    counts = np.random.default_rng(1).poisson(source.counts + spot + 4.0)
+    free = np.zeros(shape, np.bool_)
+    free[38:42, 18:42, 38:42] = True
+    curve = Curve(source.started)
+    curve.add(replace(source, counts=counts.astype(np.uint32)).block(0, 48))
+    made = prepare(curve.reading(), Window3((0, 0, 0), (1, 1, 1), shape), free)
+    assert not made.problem.measured[40, 40, 40]
+    assert made.problem.free[40, 20, 40]
+    assert made.problem.background == pytest.approx(4.0, rel=0.1)
+    strange = int(np.count_nonzero(~made.problem.measured))
+    assert (
+        f"{strange} voxels of the window show a neighbouring grain's peak: taken as not measured." in made.assumptions
+    )
+    assert any("constant background of" in sentence for sentence in made.assumptions)
+    plain = Curve(source.started)
+    plain.add(source.block(0, 48))
+    clean = prepare(plain.reading(), made.window, free)
+    assert clean.problem.measured.all()
+    assert clean.problem.background == 0
+    assert len(clean.assumptions) == len(made.assumptions) - 2
