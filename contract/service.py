@@ -49,16 +49,18 @@ class Addressed(Protocol):
         ...
 
 
-def run(service: Service, settings: ServiceSettings, telemetry: Telemetry) -> int:
+def run(
+    service: Service, settings: ServiceSettings, telemetry: Telemetry, close_within_s: float = CLOSE_WITHIN_S
+) -> int:
     """Run `service` until SIGTERM or SIGINT; the exit code: 0, or 1 after a fault, which is logged in one line.
 
-    After the first signal the service has 2 s to finish its step and to close, then the process is ended (exit code 1,
-    or 0 if it was still opening); a second signal ends it at once (128 + its number).
+    After the first signal the service has 2 s (`close_within_s`) to finish its step and to close, then the process is
+    ended (exit code 1, or 0 if it was still opening); a second signal ends it at once (128 + its number).
     """
     readable = open_log(settings.log_level, settings.log_format)
     health = Health(settings.stalled_after_s, time.monotonic)
     try:
-        with Signals(CLOSE_WITHIN_S) as signals:
+        with Signals(close_within_s) as signals:
             try:
                 with serve_health(settings.metrics_host, settings.metrics_port, health, telemetry) as port:
                     signals.expendable = True

@@ -18,6 +18,8 @@ from contract.telemetry import Telemetry
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 USAGE = 2
+CLOSE_WITHIN_S = 10.0
+"""A last picture and Qt's end take a busy machine longer than the 2 s of the services that hold data."""
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 
 
@@ -62,7 +64,7 @@ def viewer(
     except SettingsError as error:
         _refuse(str(error))
     telemetry = Telemetry(SECTION)
-    raise typer.Exit(run(ViewerService(settings, telemetry), settings, telemetry))
+    raise typer.Exit(run(ViewerService(settings, telemetry), settings, telemetry, CLOSE_WITHIN_S))
 
 
 @app.command("picture")
