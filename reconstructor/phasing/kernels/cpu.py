@@ -11,20 +11,21 @@ FUSED = find_spec("pyfftw") is not None and find_spec("numba") is not None
 """Whether the extra `cpu` is installed."""
 
 
-def choose(shape: Shape, threads: int = 1) -> Kernel:
-    """The fastest kernel for this shape: one instance per run per thread, or one with `threads` for a single run.
+TWO_THREADS_FROM = 40**3
+"""Voxels below which a second thread costs more than it brings."""
 
-    A population is fastest with one thread a run. The plane-fused kernel was the fastest at every size measured
-    (64³ to 256³), because it takes several planes at a time where they are small.
+
+def choose(shape: Shape, threads: int = 1) -> Kernel:
+    """The fastest kernel for windows up to this shape: one instance per run per thread, or one with `threads` for a
+    single run.
+
+    A population is fastest with one thread a run. Which transforms are the fastest is chosen for each shape loaded and
+    each step (see `fastest`).
     """
     if FUSED:
-        from reconstructor.phasing.kernels.fused import FusedKernel
+        from reconstructor.phasing.kernels.fastest import FastestKernel
 
-        return FusedKernel(threads if shape[0] * shape[1] * shape[2] >= TWO_THREADS_FROM else 1)
+        return FastestKernel(threads if shape[0] * shape[1] * shape[2] >= TWO_THREADS_FROM else 1)
     from reconstructor.phasing.kernels.blocked import BlockedKernel
 
     return BlockedKernel(threads)
-
-
-TWO_THREADS_FROM = 40**3
-"""Voxels below which a second thread costs more than it brings."""

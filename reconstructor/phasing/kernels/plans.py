@@ -18,7 +18,7 @@ class Pair:
     """Forward and backward transform, in place, of all arrays with the layout of one; not normalised."""
 
     def __init__(self, like: Complex, axes: tuple[int, ...], threads: int = 1, aligned: bool = True) -> None:
-        """Plan for arrays laid out (shape, strides, and alignment if `aligned`) as `like`, whose content is destroyed."""
+        """Plan for arrays laid out (shape, strides, alignment if `aligned`) as `like`, whose content is destroyed."""
         flags = _FLAGS if aligned else (*_FLAGS, "FFTW_UNALIGNED")
         planned = {"axes": axes, "threads": threads, "flags": flags}
         self._forward: Any = pyfftw.FFTW(like, like, direction="FFTW_FORWARD", **planned)

@@ -14,11 +14,14 @@ from reconstructor.phasing.kernel import Kernel, Shrunk, Snapshot, Sums
 from reconstructor.phasing.problem import Complex, Mask, PhasingError, Problem, Real, Shape
 from reconstructor.phasing.projections import flip, misfit_sum, project_modulus, project_support
 from reconstructor.phasing.steps import Algorithm, Update, difference_map, update
-from reconstructor.phasing.support import Level, bounding_box, shrunk
+from reconstructor.phasing.support import Level, Smooth, bounding_box, shrunk, smoothed
 
 
 class ReferenceKernel(Kernel):
     """Readable, allocating, slow."""
+
+    _smooth: Smooth = staticmethod(smoothed)
+    """Of shrinkwrap."""
 
     def __init__(self) -> None:
         self._amplitude: Real = np.zeros((0, 0, 0), np.float32)
@@ -134,7 +137,7 @@ class ReferenceKernel(Kernel):
         grows: bool = True,
     ) -> Shrunk:
         box = bounding_box(self._support)
-        new = shrunk(self._g, self._support, box, sigma_voxels, threshold, fraction, by=by, grows=grows)
+        new = shrunk(self._g, self._support, box, sigma_voxels, threshold, fraction, self._smooth, by, grows)
         self._support = np.zeros_like(self._support)
         self._support[new.box] = new.inside
         return Shrunk(new.voxels, new.threshold)

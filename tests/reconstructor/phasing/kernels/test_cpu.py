@@ -17,12 +17,12 @@ def test_without_the_extra_the_reference_serves(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.skipif(not cpu.FUSED, reason="needs the extra cpu")
-def test_with_the_extra_the_fused_kernel_serves() -> None:
+def test_with_the_extra_the_fastest_kernel_serves() -> None:
     """A new instance each time, so that runs share nothing."""
-    from reconstructor.phasing.kernels.fused import FusedKernel
+    from reconstructor.phasing.kernels.fastest import FastestKernel
 
     first, second = cpu.choose((64, 64, 64)), cpu.choose((64, 64, 64))
-    assert isinstance(first, FusedKernel)
+    assert isinstance(first, FastestKernel)
     assert first is not second
 
 
