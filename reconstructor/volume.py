@@ -29,7 +29,9 @@ class Crystal3:
     density: Field
     """Bragg density, 1 at its maximum."""
     displacement_a: Field
+    """NaN outside the isosurface or the support: in the blurred fringe of the support the phase means nothing."""
     strain: Field
+    """NaN where the displacement is, and from voxels inside alone."""
     support: NDArray[np.uint8]
     voxel_nm: float
     origin_nm: tuple[float, float, float]
@@ -67,16 +69,17 @@ def crystal(
     density = size / np.float32(max(float(size.max(initial=0.0, where=inside)), 1e-30))
     np.minimum(density, 1, out=density)
     level = isosurface(density, inside)
+    solid = inside & (density >= level)
     return Crystal3(
         density=density,
-        displacement_a=displacement_a(placed.obj, inside, float(np.linalg.norm(q_inv_a))),
-        strain=strain(placed.obj, inside, q_inv_a, voxel_nm),
+        displacement_a=displacement_a(placed.obj, solid, float(np.linalg.norm(q_inv_a))),
+        strain=strain(placed.obj, solid, q_inv_a, voxel_nm),
         support=inside.astype(np.uint8),
         voxel_nm=voxel_nm,
         origin_nm=placed.origin_nm,
         isosurface=level,
         outer_volume_um3=_volume_um3(inside & (density >= 2 * OUTER_SHARE * level), voxel_nm),
-        isosurface_volume_um3=_volume_um3(inside & (density >= level), voxel_nm),
+        isosurface_volume_um3=_volume_um3(solid, voxel_nm),
         twinned=settled.twinned,
         signature=settled.signature,
         likeness=0.0 if like is None else sided(settled.signature, like),

@@ -127,6 +127,30 @@ def test_the_volume_of_the_twin_is_the_same(coarse: Geometry, lopsided: Callable
     assert second.outer_volume_um3 == first.outer_volume_um3
 
 
+def test_the_fringe_of_the_support_has_no_displacement_and_no_strain(
+    coarse: Geometry, lopsided: Callable[..., Any]
+) -> None:
+    """Both are told inside isosurface and support alone; in a support twice as wide, whose fringe is noise, the strain
+    stays what it was, and density and support stay whole."""
+    lattice = lopsided(coarse, 0.4, (12.0, 12.0), SIZE_NM, kappa_per_nm=KAPPA)
+    offsets = [np.arange(n) - n // 2 for n in SHAPE]
+    far = lattice.amplitude(0.4 + STEP_DEG * offsets[0], 12 + offsets[1], 12 + offsets[2])
+    obj = np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(far))).astype(np.complex64)
+    size = np.abs(obj)
+    steps = steps_at(lattice.geometry, STEP_DEG, (0.4, 12.0, 12.0))
+    direct = direct_steps(steps.reciprocal_inv_nm, SHAPE)
+    tight, loose = (crystal(obj, size > share * size.max(), direct, steps.q_inv_a) for share in (0.35, 0.05))
+    spreads = []
+    for found in (tight, loose):
+        solid = (found.support == 1) & (found.density >= found.isosurface)
+        assert np.array_equal(np.isfinite(found.displacement_a), solid)
+        assert not np.isfinite(found.strain[~solid]).any()
+        assert np.isfinite(found.density).all()
+        spreads.append(np.nanstd(found.strain))
+    assert loose.support.sum() > 1.5 * tight.support.sum()
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.1)
+
+
 def test_the_isosurface_is_half_of_the_bulk() -> None:
     """A homogeneous body with one bright voxel is bounded at half of its bulk's density, not of the bright voxel's."""
     density = np.zeros((20, 20, 20), np.float32)
