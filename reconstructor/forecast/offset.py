@@ -91,15 +91,15 @@ def _refined(pattern: Pattern, planes: Planes, likeliest: Fit, noise: float) -> 
     begin = np.array(likeliest.offset)
     offset, log_scale = begin, np.log(likeliest.scale)
     for _ in range(STEPS):
-        normal = _normal_equations(pattern, planes, offset, float(np.exp(log_scale)))
-        if normal is None:
+        information, score = _normal_equations(pattern, planes, offset, float(np.exp(log_scale)))
+        if not np.linalg.cond(information) < WORST_CONDITION:
             return likeliest
-        step = np.linalg.solve(*normal)
+        step = np.linalg.solve(information, score)
         step *= min(1.0, float((LONGEST_STEP / np.maximum(np.abs(step) / np.append(size, 1.0), 1e-9)).min()))
         offset, log_scale = offset + step[:3], log_scale + step[3]
     if (np.abs(offset - begin) > FURTHEST * size).any():
         return likeliest
-    spread = np.sqrt(noise * np.diag(np.linalg.inv(normal[0]))[:3])
+    spread = np.sqrt(noise * np.diag(np.linalg.inv(information))[:3])
     # around a lone maximum the grid says nothing of widths below its own step
     sigma = np.maximum(spread, np.where(np.array(likeliest.sigma) < size / 2, 0, likeliest.sigma))
     a, b, c = (float(v) for v in offset)
@@ -107,16 +107,11 @@ def _refined(pattern: Pattern, planes: Planes, likeliest: Fit, noise: float) -> 
     return replace(likeliest, offset=(a, b, c), sigma=(d, e, f), scale=float(np.exp(log_scale)))
 
 
-def _normal_equations(
-    pattern: Pattern, planes: Planes, offset: Numbers, scale: float
-) -> tuple[Numbers, Numbers] | None:
-    """Fisher information and score of (offset, ln scale); None where the counts cannot tell them."""
+def _normal_equations(pattern: Pattern, planes: Planes, offset: Numbers, scale: float) -> tuple[Numbers, Numbers]:
+    """Fisher information and score of (offset, ln scale), from the voxels within the pattern's window."""
     inside = [pattern.covers(axis, places - offset[axis]) for axis, places in enumerate(planes.at)]
-    if not all(part.any() for part in inside):
-        return None
-    at: Places = tuple(  # type: ignore[assignment]
-        (places - o)[part] for places, o, part in zip(planes.at, offset, inside, strict=True)
-    )
+    a, b, c = ((places - by)[part] for places, by, part in zip(planes.at, offset, inside, strict=True))
+    at: Places = (a, b, c)
     box = np.ix_(*inside)
     response = planes.response[box]
     intensity, *slopes = pattern.slopes(at)
@@ -126,6 +121,4 @@ def _normal_equations(
     weighed = np.divide(changes, model.ravel(), out=np.zeros_like(changes), where=model.ravel() > 0)
     information = (weighed @ changes.T).astype(np.float64)
     score = (changes @ gain.ravel()).astype(np.float64)
-    if not np.linalg.cond(information) < WORST_CONDITION:
-        return None
     return information, score

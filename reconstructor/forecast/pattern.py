@@ -95,7 +95,8 @@ class Pattern:
     def _kernel(self, axis: int, places: NDArray[np.float64]) -> Complex:
         n = self.window.shape[axis]
         turns = np.outer((self._voxels(axis, places) - n // 2) / n, self._indices[axis])
-        return np.exp(-2j * np.pi * turns).astype(np.complex64)
+        kernel: Complex = np.exp(-2j * np.pi * turns).astype(np.complex64)
+        return kernel
 
 
 def _summed(block: Complex, first: Complex, second: Complex, third: Complex) -> Complex:

@@ -49,7 +49,7 @@ def planes(reading: Reading, window: Window3, frames: Mask | None = None) -> Pla
     rows, columns = (_bins(reading.sizes[axis], window.start[axis], window.binning[axis]) for axis in (1, 2))
     cut = (slice(rows[0, 0], rows[-1, -1] + 1), slice(columns[0, 0], columns[-1, -1] + 1))
     split = (len(rows), window.binning[1], len(columns), window.binning[2])
-    trusted = reading.trusted[cut].reshape(split).all(axis=(1, 3))
+    trusted: Mask = np.asarray(reading.trusted[cut].reshape(split).all(axis=(1, 3)))
     flat = reading.started.flat_field
     cell = np.ones(trusted.shape) if flat is None else flat[cut].reshape(split).mean(axis=(1, 3))
     limit = reading.started.saturation_counts

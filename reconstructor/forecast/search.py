@@ -13,12 +13,14 @@ from scipy import ndimage
 from reconstructor.forecast.pattern import Pattern
 from reconstructor.forecast.planes import Planes
 from reconstructor.phasing.problem import Complex, Real
-from reconstructor.window import Triple
+from reconstructor.window import Place, Triple
 
 BLUR_VOXELS = 1.0
 """The pattern is smoothed for the search: a crystal that has changed has its fringes a little elsewhere."""
 FLOOR = 3e-3
 """Counts a voxel that are expected everywhere, so that no count is impossible."""
+REACH = (27.0, 12.0, 12.0)
+"""Frames, rows and columns by which the peak may have moved; crystal III moved by 19 frames."""
 WING_POWER = 4.0
 """Beyond its window a pattern is continued along rays from the peak, falling as |q|⁻⁴ (Porod's law)."""
 
@@ -52,11 +54,20 @@ class Landscape(NamedTuple):
     offsets: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
     """The offset at each index, in voxels."""
     dispersion: float
-    """Pearson's Σ(n − μ)²/μ over voxels at the likeliest offset, at least 1: how far beyond counting noise it is off."""
+    """Mean (n − μ)²/μ at the likeliest offset, at least 1: how many times counting noise the pattern is off."""
 
 
-def template(pattern: Pattern, frames: int, planes: Planes, reach: Triple) -> Template:
-    """The pattern for a curve of so many frames, on the detector that `planes` (any of its) are from."""
+def template(pattern: Pattern, frames: int, planes: Planes, reach: Place = REACH) -> Template:
+    """The pattern for a curve of so many frames, on the detector that `planes` (any of its) are from.
+
+    `reach`: largest offset to be looked for, in frames, rows and columns.
+    """
+    window = pattern.window
+    a, b, c = (int(np.ceil(r / size)) for r, size in zip(reach, window.binning, strict=True))
+    return _template(pattern, frames, planes, (a, b, c))
+
+
+def _template(pattern: Pattern, frames: int, planes: Planes, reach: Triple) -> Template:
     window = pattern.window
     first, last = (_voxel(pattern, 0, np.array([place]))[0] for place in (0.0, frames - 1.0))
     spans = [(first - reach[0], last + reach[0])]
@@ -75,7 +86,8 @@ def template(pattern: Pattern, frames: int, planes: Planes, reach: Triple) -> Te
 def landscape(template: Template, planes: Planes, rocking: tuple[int, int] | None = None) -> Landscape:
     """The likelihood of every offset within reach (along the rocking axis: from `rocking[0]` to `rocking[1]`).
 
-    Saturated voxels are taken as they read: for a search that will do. With μ = s·T the scale profiled out, ln L = Σ n ln T − N ln Σ T + N ln N − N.
+    With μ = s·T and the scale s profiled out, ln L = Σ n ln T + N ln(N / Σ T) − N. Saturated voxels are taken as they
+    read: for a search that will do.
     """
     reach = template.reach
     shape = _padded(template.intensity.shape)
@@ -132,8 +144,8 @@ def _continued(own: Real, voxels: list[NDArray[np.intp]], shape: Triple) -> Real
     beyond = [np.maximum(np.maximum(g / (n - 1 - n // 2), -g / (n // 2)), 1) for g, n in zip(grid, shape, strict=True)]
     times = np.maximum(np.maximum(beyond[0], beyond[1]), beyond[2])
     index = [np.rint(g / times).astype(np.intp) + n // 2 for g, n in zip(grid, shape, strict=True)]
-    out: Real = own[index[0], index[1], index[2]] / times**WING_POWER
-    return out.astype(np.float32)
+    out: Real = (own[index[0], index[1], index[2]] / times**WING_POWER).astype(np.float32)
+    return out
 
 
 def _padded(shape: tuple[int, ...]) -> tuple[int, int]:
