@@ -30,10 +30,10 @@ SHRINKWRAP_LIMIT = 0.3
 @app.command("phasing")
 def phasing(
     kernels: Annotated[
-        Literal["cpu", "blocked", "reference"],
+        Literal["cpu", "cuda", "blocked", "reference"],
         typer.Option(
-            help="cpu: what the reconstructor uses here; blocked: what it uses without the extra `cpu`; "
-            "reference: textbook NumPy, of which nothing was promised."
+            help="cpu: what the reconstructor uses here; cuda: a CUDA device; blocked: what is used without the extra "
+            "`cpu`; reference: textbook NumPy, of which nothing was promised."
         ),
     ] = "cpu",
     size: Annotated[
@@ -74,9 +74,13 @@ def phasing(
         if side < 16:
             raise typer.BadParameter(f"{side} voxels a side; wanted at least 16", param_hint="--size")
     load_before = os.getloadavg()[0]
-    rows = list(_measured(kernels, sizes, seconds, Console(stderr=True)))
-    console = Console()
-    _show(rows, console)
+    console, progress = Console(), Console(stderr=True)
+    if kernels == "cuda":
+        rows = list(_on_device(sizes, seconds, progress))
+        _show_device(rows, console)
+    else:
+        rows = list(_measured(kernels, sizes, seconds, progress))
+        _show(rows, console)
     console.print(f"load average before: {load_before:.2f}; on a quiet machine it is below 0.1")
     settings = {"kernels": kernels, "sizes": sizes, "seconds": seconds, "load_average_before": load_before}
     record = Record.now(command="bench phasing", settings=settings, rows=rows, targets=targets(rows))
@@ -102,6 +106,20 @@ def _measured(
                 yield bench.population(kernels, data, runs, seconds / 2)
 
 
+def _on_device(sizes: list[int], seconds: float, progress: Console) -> Iterator[Row]:
+    from reconstructor import bench_cuda
+    from reconstructor.phasing.kernels import cuda
+
+    missing = cuda.unavailable()
+    if missing:
+        progress.print(f"--kernels cuda: {missing}", soft_wrap=True, highlight=False, markup=False)
+        raise typer.Exit(2)
+    device = cuda.Device()
+    for side in sizes:
+        with progress.status(f"{side}³ on {device.name}"):
+            yield from bench_cuda.rows(device, side, seconds)
+
+
 def targets(rows: list[Row]) -> list[Target]:
     """What was promised, for those of the sizes and threads that were measured."""
     return [target for row in rows for target in _promised(row)]
@@ -122,6 +140,10 @@ def _promised(row: Row) -> Iterator[Target]:
         case "population" if row["runs"] == POPULATION_RUNS:
             name = f"{row['runs']} runs on two cores / one run on one core, {side}"
             yield Target.of(name, row["ratio_to_one_run"], POPULATION_LIMIT, ">=", "×")
+        case "iteration on a device" | "job on a device":
+            from reconstructor import bench_cuda
+
+            yield from bench_cuda.promised(row)
         case "shrinkwrap" if row["threads"] == 1:
             name = f"shrinkwrap update / HIO iteration, {side}"
             yield Target.of(name, row["ratio_to_iteration"], SHRINKWRAP_LIMIT, "<=", "×")
@@ -163,4 +185,15 @@ def _show(rows: list[Row], console: Console) -> None:
                 ratio = (f"{row['ratio_to_iteration']:.2f}", "an HIO iteration")
                 took = f"{1e3 * row['update_s']:.2f}"
                 table.add_row(side, "shrinkwrap", f"{row['threads']}", "", "", took, "", *ratio)
+    console.print(table)
+
+
+def _show_device(rows: list[Row], console: Console) -> None:
+    from rich.table import Table
+
+    from reconstructor import bench_cuda
+
+    table = Table(*bench_cuda.HEADINGS)
+    for row in rows:
+        table.add_row(*bench_cuda.cells(row))
     console.print(table)

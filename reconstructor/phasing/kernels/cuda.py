@@ -91,6 +91,13 @@ class Device:
         self._module = cupy.RawModule(code=source(), options=options())
         self._functions: dict[str, Any] = {}
 
+    @property
+    def name(self) -> str:
+        """What the device calls itself."""
+        runtime = self._cupy.cuda.runtime
+        name: bytes = runtime.getDeviceProperties(runtime.getDevice())["name"]
+        return name.decode()
+
     def free_bytes(self) -> int:
         """Memory that can still be taken: what the device has left, and what CuPy keeps for reuse."""
         free, _ = self._cupy.cuda.runtime.memGetInfo()

@@ -7,8 +7,11 @@ kernel takes nothing but device arrays and scalars of the size it declares, noth
 from __future__ import annotations
 
 import ctypes
+import inspect
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -17,8 +20,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pytest
 import scipy.fft
 from numpy.lib.stride_tricks import as_strided
+
+from reconstructor.phasing.kernels import cuda
 
 GUARD = 64
 _OUTCOMES = ("", "unknown kernel", "wrong number of arguments", "argument of the wrong size", "diverged at a barrier")
@@ -63,6 +69,23 @@ class DeviceArray(np.ndarray):
         self.emulated = getattr(of, "emulated", None)
         self.guarded = getattr(of, "guarded", None)
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **more: Any) -> Any:
+        given = (*inputs, *more.get("out", ()))
+        if any(isinstance(x, np.ndarray) and x.ndim and not isinstance(x, DeviceArray) for x in given):
+            raise TypeError(f"{ufunc.__name__} of device and host arrays")
+
+        def plain(x: Any) -> Any:
+            return x.view(np.ndarray) if isinstance(x, DeviceArray) else x
+
+        if "out" in more:
+            more["out"] = tuple(plain(x) for x in more["out"])
+        made = getattr(ufunc, method)(*(plain(x) for x in inputs), **more)
+        if "out" in more:
+            return given[-1]
+        out = np.asarray(made).view(DeviceArray)
+        out.emulated = self.emulated
+        return out
+
     def set(self, host: np.ndarray) -> None:
         """Copy from the host."""
         self.emulated.wait()
@@ -95,9 +118,11 @@ def _check_guards(array: DeviceArray) -> None:
     room, whole = array.guarded, array
     while isinstance(whole.base, DeviceArray):
         whole = whole.base
+    if room is None:
+        return  # the outcome of an array expression has memory of its own
     first = whole.ctypes.data - room.ctypes.data
     if not 0 <= first < room.size:
-        return  # the outcome of an array expression has memory of its own
+        return  # as above, by a function that copies attributes
     if (room[:first] != 0xFF).any() or (room[first + whole.nbytes :] != 0xFF).any():
         raise RuntimeError("a kernel wrote beyond an array")
 
@@ -112,7 +137,7 @@ def compiled(code: str, options: tuple[str, ...]) -> ctypes.CDLL:
     text = f'#include "emulated_device.h"\n#include "source.cu"\n{kernels}\nEMULATED_LAUNCH(KERNELS)\n'
     (folder / "all.cpp").write_text(text)
     here = str(Path(__file__).parent)
-    flags = ["-O2", "-shared", "-fPIC", "-U_FORTIFY_SOURCE"]
+    flags = ["-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE"]
     made = ["g++", *flags, *options, f"-I{here}", str(folder / "all.cpp"), "-o", str(folder / "all.so")]
     subprocess.run(made, check=True, capture_output=True, text=True)
     library = ctypes.CDLL(str(folder / "all.so"))
@@ -242,7 +267,8 @@ class PlanNd:
 
 def module(emulated: Emulated) -> dict[str, ModuleType]:
     """`cupy` and what is imported from it, for sys.modules."""
-    cupy, cuda, cufft, runtime = (ModuleType(f"cupy{tail}") for tail in ("", ".cuda", ".cuda.cufft", ".cuda.runtime"))
+    tails = ("", ".cuda", ".cuda.cufft", ".cuda.runtime")
+    cupy, cupy.cuda, cufft, runtime = (ModuleType(f"cupy{tail}") for tail in tails)
     own = {"emulated": emulated}
     cufft.PlanNd = type("PlanNd", (PlanNd,), own)
     cufft.CUFFT_C2C, cufft.CUFFT_FORWARD, cufft.CUFFT_INVERSE = 0x29, -1, 1
@@ -254,9 +280,11 @@ def module(emulated: Emulated) -> dict[str, ModuleType]:
         return emulated.devices
 
     runtime.getDeviceCount = count
+    runtime.getDevice = lambda: 0
+    runtime.getDeviceProperties = lambda number: {"name": b"emulated"}
     runtime.memGetInfo = lambda: (emulated.free_bytes, 2**34)
-    cuda.cufft, cuda.runtime, cuda.Stream = cufft, runtime, type("Stream", (Stream,), own)
-    cupy.cuda, cupy.RawModule = cuda, type("RawModule", (RawModule,), own)
+    cupy.cuda.cufft, cupy.cuda.runtime, cupy.cuda.Stream = cufft, runtime, type("Stream", (Stream,), own)
+    cupy.RawModule = type("RawModule", (RawModule,), own)
     cupy.empty = lambda shape, dtype: _empty(emulated, shape, dtype)
 
     def zeros(shape: Any, dtype: Any) -> DeviceArray:
@@ -267,4 +295,15 @@ def module(emulated: Emulated) -> dict[str, ModuleType]:
     cupy.zeros = zeros
     pool = type("Pool", (), {"free_bytes": lambda _: 0, "free_all_blocks": lambda _: None})()
     cupy.get_default_memory_pool = lambda: pool
-    return {each.__name__: each for each in (cupy, cuda, cufft, runtime)}
+    return {each.__name__: each for each in (cupy, cupy.cuda, cufft, runtime)}
+
+
+def install(patch: pytest.MonkeyPatch, emulated: Emulated) -> Emulated:
+    """Put it in CuPy's place. Skips without a C++ compiler."""
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++ to compile the CUDA source for this processor")
+    for name, made in module(emulated).items():
+        patch.setitem(sys.modules, name, made)
+    patch.setattr(cuda, "find_spec", lambda _: object())
+    patch.setattr(cuda, "unavailable", inspect.unwrap(cuda.unavailable))
+    return emulated
