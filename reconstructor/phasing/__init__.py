@@ -12,13 +12,16 @@
 
 - `problem`     Problem (counts, known, free, response, background), Start (obj, support), Estimate, Misfit,
                 PhasingError, `amplitude(problem)`, `free_pixels(shape, measured, seed, share, radius)`
-- `recipe`      Recipe (name, stages, beginning, runs; iterations, cost), Stage, Step, Shrinkwrap, TwinRemoval,
-                `scaled(recipe, iterations)`
-- `notation`    `parse(line, name) -> Recipe`, `written(recipe) -> line`, `sha256(recipe)`, NotationError
+- `recipe`      Recipe (name, stages, beginning, runs, guided; iterations, cost), Stage, Step, Shrinkwrap, TwinRemoval,
+                Coherence, Guided, `scaled(recipe, iterations)`
+- `notation`    `parse(line, name) -> Recipe`, `written(recipe) -> line`, `sha256(recipe)`, NotationError; its words
+                are in `vocabulary`
 - `recipe_file` `default("refined" | "provisional")`, `load(path)`, `read(text, origin)`
 - `engine`      `run(recipe, problem, start, kernel, seed, every=20) -> Iterator[Estimate]`
 - `program`     `cost(recipe, problem, start)`: iterations of a run on this problem in units of one at full size
 - `kernel`      the protocol; `kernels.reference.ReferenceKernel()`, `kernels.cpu.choose(shape, threads)`
+- `poisson`     `descend`: maximum likelihood by conjugate gradients, on NumPy's arrays or a device's
+- `coherence`   `pseudo_voigt(reach)`, `updated(psf, intensity, problem, iterations)`: partial coherence
 - `quality`     `misfit(problem, obj, support_voxels) -> Misfit`, `mean_to_max`, `overlap`, PRTF
 - `population`  rejection, choice by free LLK, alignment, first eigenmode and its weight
 - `support`, `resolution`, `sizes` (`largest_fast`, `nearest_fast`, `FAST`), `projections`, `steps`, `schedule`

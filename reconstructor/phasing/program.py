@@ -54,7 +54,7 @@ def iterations(legs: list[Leg]) -> int:
 
 
 def cost(recipe: Recipe, problem: Problem, start: Start | None = None) -> float:
-    """Iterations of a run on this problem in units of one at its full size; `Recipe.cost` is what it is on a crystal
-    that allows every crop."""
+    """Of a run on this problem, in units of an iteration of HIO at its full size; `Recipe.cost` is what it is on a
+    crystal that allows every crop."""
     legs = program(recipe, problem, start or Start())
-    return sum(leg.stage.iterations * leg.stage.tries * float(np.prod(leg.shape)) for leg in legs) / problem.counts.size
+    return sum(leg.stage.cost * leg.stage.tries * float(np.prod(leg.shape)) for leg in legs) / problem.counts.size

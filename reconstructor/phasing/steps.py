@@ -22,6 +22,9 @@ LINEAR: tuple[Algorithm, ...] = ("ER", "HIO", "RAAR", "DM", "SF")
 ALGORITHMS: tuple[Algorithm, ...] = (*LINEAR, "CF", "ML")
 REFINING: tuple[Algorithm, ...] = ("ER", "ML")
 """Those that go downhill on a fixed support: a search ends before them."""
+TWICE: tuple[Algorithm, ...] = ("DM", "ML")
+"""Those of which an iteration costs about two of the others: DM makes two pairs of transforms, and ML, besides its
+one, looks for the length of its step."""
 
 
 class Update(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from reconstructor.phasing import engine
 from reconstructor.phasing.alignment import overlap
@@ -253,18 +254,16 @@ def test_a_strained_crystal_is_found(grown_crystal: Callable[..., Any]) -> None:
 
 
 def test_long_runs_succeed_alike_on_all_kernels(small) -> None:
-    """Long runs are chaotic, so kernels are compared by what twenty seeds come to: median overlap with the truth and
-    median free LLK agree with the reference's."""
+    """Long runs are chaotic, so kernels are compared by what twenty seeds come to: overlaps with the truth and free
+    LLK are drawn from one population (Mann–Whitney), and their medians lie near each other."""
     recipe = parse("Sup(every=10, threshold=0.2, sigma=2..1) * HIO**40 * RAAR**30 * ER**10")
-    medians = []
+    found = []
     for kernel in (ReferenceKernel(), BlockedKernel(), cpu.choose(small.problem.shape)):
-        found = [list(engine.run(recipe, small.problem, None, kernel, seed))[-1] for seed in range(20)]
-        assert len({free_llk(each) for each in found}) == 20
-        medians.append(
-            [np.median([overlap(small.truth, each.obj) for each in found]), np.median(list(map(free_llk, found)))]
-        )
-    reference, *others = medians
-    assert reference[0] > 0.93
-    for other in others:
-        assert other[0] == pytest.approx(reference[0], abs=0.01)
-        assert other[1] == pytest.approx(reference[1], rel=0.1)
+        ends = [list(engine.run(recipe, small.problem, None, kernel, seed))[-1] for seed in range(20)]
+        found.append(([overlap(small.truth, end.obj) for end in ends], [free_llk(end) for end in ends]))
+    (overlaps, misfits), *others = found
+    assert np.median(overlaps) > 0.93
+    for other_overlaps, other_misfits in others:
+        assert np.median(other_overlaps) == pytest.approx(np.median(overlaps), abs=0.015)
+        assert stats.mannwhitneyu(other_overlaps, overlaps).pvalue > 0.01
+        assert stats.mannwhitneyu(other_misfits, misfits).pvalue > 0.01

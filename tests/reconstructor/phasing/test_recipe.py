@@ -63,6 +63,14 @@ def test_iterations_and_cost_count_tries_and_voxels() -> None:
     assert recipe.cost == pytest.approx(4 * 80 / 8 + 60)
 
 
+def test_what_takes_twice_as_long_costs_twice() -> None:
+    """Difference map, likelihood, and all that follows once there is partial coherence."""
+    assert parse("HIO**70 * DM**20 * ER**10").cost == pytest.approx(120)
+    assert parse("HIO**90 * ML**10").cost == pytest.approx(110)
+    assert parse("Coherent(at=0.5) * HIO**80 * ER**20").cost == pytest.approx(40 + 2 * 60)
+    assert parse("Coherent(at=0) * HIO**80 * ER**20").cost == pytest.approx(200)
+
+
 def test_the_search_lasts_until_the_closing_er() -> None:
     """ER and ML between other steps belong to the search, and they alone are all search."""
     assert parse("ML**5 * HIO**10 * ER**7 * ML**3").stages[0].searching == 15
