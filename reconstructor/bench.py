@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 Row = dict[str, Any]
+PROMISED = ("ER", "HIO", "RAAR", "DM")
 PAIR_LIMITS = {(64, 1): 1.2, (128, 2): 1.1, (256, 2): 0.9}
 """An iteration in FFT pairs, at most, by side and threads."""
 DM_LIMIT = 1.2
@@ -25,6 +26,10 @@ PLAIN_LIMIT = 2.0
 """An iteration in its own FFT pairs without the extra `cpu`."""
 POPULATION_RUNS, POPULATION_LIMIT = 2, 1.6
 SHRINKWRAP_LIMIT = 0.3
+RECIPE_LIMIT = 1.35
+"""A whole default refined run in its FFT pairs."""
+RECIPE_UP_TO = 128
+"""Side up to which a whole run is measured: at 256³ it takes minutes."""
 
 
 @app.command("phasing")
@@ -39,7 +44,7 @@ def phasing(
     size: Annotated[
         list[int] | None,
         typer.Option(
-            metavar="N", help="Voxels a side, as often as wanted [default: 64 128]. 256 takes 2 GiB and minutes."
+            metavar="N", help="Voxels a side, as often as wanted [default: 64 128 256]. 256 takes 4 GiB and minutes."
         ),
     ] = None,
     seconds: Annotated[
@@ -52,11 +57,12 @@ def phasing(
 ) -> None:
     """Measure iterations a second against the pure FFT pair.
 
-    An iteration of ER, HIO or RAAR needs one forward and one inverse FFT (DM two of each): that pair, timed in turn
-    with the iterations, with the same library and threads, is what "pair" means. All figures are medians. Run it on
-    a quiet machine: what else runs is counted against us. On two cores:
+    An iteration of ER, HIO, RAAR, SF, CF or ML needs one forward and one inverse FFT (DM two of each): that pair, timed
+    in turn with the iterations, with the same library and threads, is what "pair" means. Less than one is possible:
+    planes without support need no transform, and the crystal here reaches over a third of the window. All figures are
+    medians. Run it on a quiet machine: what else runs is counted against us. On two cores:
 
-        bragglive bench phasing --size 64 --size 128 --size 256 --seconds 20 --json phasing.json
+        bragglive bench phasing --seconds 20 --json phasing.json
     """
     # Here, because these take seconds to load, and `bragglive` imports this file for every command.
     from rich.console import Console
@@ -65,7 +71,7 @@ def phasing(
     from reconstructor.phasing.problem import PhasingError
     from reconstructor.phasing.sizes import check as check_shape
 
-    sizes = size or [64, 128]
+    sizes = size or [64, 128, 256]
     for side in sizes:
         try:
             check_shape((side, side, side))
@@ -91,6 +97,7 @@ def _measured(
     kernels: Literal["cpu", "blocked", "reference"], sizes: list[int], seconds: float, progress: Console
 ) -> Iterator[Row]:
     from reconstructor import bench_phasing as bench
+    from reconstructor import bench_recipe
 
     cores = len(os.sched_getaffinity(0))
     for side in sizes:
@@ -104,6 +111,9 @@ def _measured(
         for runs in sorted({POPULATION_RUNS, cores} - {1}):
             with progress.status(f"{side}³: {runs} runs at once"):
                 yield bench.population(kernels, data, runs, seconds / 2)
+        if side <= RECIPE_UP_TO:
+            with progress.status(f"{side}³: whole runs of the default recipe"):
+                yield bench_recipe.recipe(kernels, data, seconds)
 
 
 def _on_device(sizes: list[int], seconds: float, progress: Console) -> Iterator[Row]:
@@ -147,6 +157,9 @@ def _promised(row: Row) -> Iterator[Target]:
         case "shrinkwrap" if row["threads"] == 1:
             name = f"shrinkwrap update / HIO iteration, {side}"
             yield Target.of(name, row["ratio_to_iteration"], SHRINKWRAP_LIMIT, "<=", "×")
+        case "recipe":
+            name = f"a whole {row['recipe']} run / its FFT pairs, {side}"
+            yield Target.of(name, row["ratio_to_pairs"], RECIPE_LIMIT, "<=", "×")
 
 
 def _counted(number: int, thing: str) -> str:
@@ -155,6 +168,8 @@ def _counted(number: int, thing: str) -> str:
 
 def _limit(row: Row) -> float | None:
     """Of an iteration in pairs, or None where nothing was promised."""
+    if row["algorithm"] not in PROMISED:
+        return None
     if row["library"] == "scipy.fft":
         return PLAIN_LIMIT if row["kernel"] == "BlockedKernel" else None
     limit = PAIR_LIMITS.get((row["size"], row["threads"]))
@@ -162,30 +177,37 @@ def _limit(row: Row) -> float | None:
 
 
 def _show(rows: list[Row], console: Console) -> None:
+    from rich import box
     from rich.table import Table
 
-    table = Table("size", "what", "threads", "a second", "Mvoxel·it/s", "ms", "FFT pair, ms", "ratio", "of")
+    right = ("threads", "a second", "Mvoxel/s", "ms", "pair, ms", "ratio")
+    table = Table("size", "what", box=box.SIMPLE_HEAD)
+    for heading in right:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("of")
     for row in rows:
-        side = f"{row['size']}³"
-        match row["measured"]:
-            case "iteration":
-                rate, million = row["iterations_per_s"], row["voxel_iterations_per_s"] / 1e6
-                times = (f"{1e3 * row['iteration_s']:.2f}", f"{1e3 * row['pair_s']:.2f}")
-                ratio = (f"{row['ratio_to_pair']:.2f}", "an FFT pair")
-                table.add_row(
-                    side, row["algorithm"], f"{row['threads']}", f"{rate:.4g}", f"{million:.0f}", *times, *ratio
-                )
-            case "population":
-                rate, million = row["start_iterations_per_s"], row["start_iterations_per_s"] * row["size"] ** 3 / 1e6
-                ratio = (f"{row['ratio_to_one_run']:.2f}", "one run on one core")
-                table.add_row(
-                    side, "HIO, population", f"{row['runs']}", f"{rate:.4g}", f"{million:.0f}", "", "", *ratio
-                )
-            case "shrinkwrap":
-                ratio = (f"{row['ratio_to_iteration']:.2f}", "an HIO iteration")
-                took = f"{1e3 * row['update_s']:.2f}"
-                table.add_row(side, "shrinkwrap", f"{row['threads']}", "", "", took, "", *ratio)
+        table.add_row(f"{row['size']}³", *_cells(row))
     console.print(table)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    """Of the table, after the size."""
+    voxels = row["size"] ** 3 / 1e6
+    match row["measured"]:
+        case "iteration":
+            rate = row["iterations_per_s"]
+            times = (f"{1e3 * row['iteration_s']:.2f}", f"{1e3 * row['pair_s']:.2f}", f"{row['ratio_to_pair']:.2f}")
+            return row["algorithm"], f"{row['threads']}", f"{rate:.4g}", f"{rate * voxels:.0f}", *times, "FFT pair"
+        case "population":
+            rate, ratio = row["start_iterations_per_s"], row["ratio_to_one_run"]
+            what = f"HIO, {row['runs']} runs"
+            return what, f"{row['runs']}", f"{rate:.4g}", f"{rate * voxels:.0f}", "", "", f"{ratio:.2f}", "one run"
+        case "recipe":
+            times = (f"{1e3 * row['run_s']:.0f}", f"{1e3 * row['pairs_s']:.0f}", f"{row['ratio_to_pairs']:.2f}")
+            return f"a {row['recipe']} run", "1", "", "", *times, "its FFT pairs"
+        case _:
+            took, ratio = f"{1e3 * row['update_s']:.2f}", f"{row['ratio_to_iteration']:.2f}"
+            return "shrinkwrap", f"{row['threads']}", "", "", took, "", ratio, "HIO iteration"
 
 
 def _show_device(rows: list[Row], console: Console) -> None:

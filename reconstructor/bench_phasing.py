@@ -15,7 +15,7 @@ from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.kernels import cpu
 from reconstructor.phasing.kernels.blocked import BlockedKernel
 from reconstructor.phasing.kernels.reference import ReferenceKernel
-from reconstructor.phasing.problem import Complex, Mask, Real
+from reconstructor.phasing.problem import Complex, Mask, Problem, Real, Shape
 from reconstructor.phasing.steps import Algorithm
 
 Kernels = Literal["cpu", "blocked", "reference"]
@@ -25,8 +25,10 @@ Row = dict[str, Any]
 Work = Callable[[int], object]
 """Do it so many times."""
 
-ALGORITHMS: tuple[Algorithm, ...] = ("ER", "HIO", "RAAR", "DM")
+ALGORITHMS: tuple[Algorithm, ...] = ("ER", "HIO", "RAAR", "DM", "SF", "CF", "ML")
 BETA = 0.9
+FLIPPED_BELOW = 0.3
+"""Threshold of CF."""
 PHOTONS_IN_PEAK = 1e6
 """Expected in the strongest voxel."""
 TWO_THREADS_FROM = 128
@@ -46,6 +48,12 @@ class Crystal(NamedTuple):
     amplitude: Real
     obj: Complex
     support: Mask
+
+    @property
+    def problem(self) -> Problem:
+        """The counts, all of them known."""
+        counts = np.square(self.amplitude)
+        return Problem(counts, np.ones(counts.shape, np.bool_), np.zeros(counts.shape, np.bool_))
 
 
 def crystal(size: int, seed: int = 0) -> Crystal:
@@ -71,15 +79,16 @@ def library(kernels: Kernels) -> Library:
 
 def kernel(kernels: Kernels, data: Crystal, threads: int) -> Kernel:
     """A kernel with data and start, which has done an iteration of each kind: compiled, planned, in memory."""
-    made = _made(kernels, data.support.shape[0], threads)
-    made.load(data.amplitude)
-    made.put(data.obj, data.support)
+    one = made(kernels, data.support.shape[0], threads)
+    one.load(data.amplitude, data.problem)
+    one.put(data.obj, data.support)
     for algorithm in reversed(ALGORITHMS):
-        made.iterate(algorithm, BETA, 2)
-    return made
+        _of(one, algorithm)(2)
+    return one
 
 
-def _made(kernels: Kernels, size: int, threads: int) -> Kernel:
+def made(kernels: Kernels, size: int, threads: int) -> Kernel:
+    """A new kernel."""
     match kernels:
         case "cpu":
             return cpu.choose((size, size, size), threads)
@@ -89,11 +98,11 @@ def _made(kernels: Kernels, size: int, threads: int) -> Kernel:
             return ReferenceKernel()
 
 
-def pair(name: Library, size: int, threads: int) -> Work:
-    """Forward and inverse transform of a complex64 cube and nothing else: the limit."""
+def pair(name: Library, shape: Shape, threads: int) -> Work:
+    """Forward and inverse transform of complex64 and nothing else: the limit."""
     if name == "scipy.fft":
         in_place = {"workers": threads, "overwrite_x": True}
-        cube = np.ones((size, size, size), np.complex64)
+        cube = np.ones(shape, np.complex64)
 
         def plain(times: int) -> None:
             for _ in range(times):
@@ -102,7 +111,7 @@ def pair(name: Library, size: int, threads: int) -> Work:
         return plain
     import pyfftw
 
-    source, wave = (pyfftw.zeros_aligned((size, size, size), "complex64") for _ in range(2))
+    source, wave = (pyfftw.zeros_aligned(shape, "complex64") for _ in range(2))
     planned = {"axes": (0, 1, 2), "threads": threads, "flags": ("FFTW_MEASURE",)}
     forward = pyfftw.FFTW(source, wave, direction="FFTW_FORWARD", **planned)
     backward = pyfftw.FFTW(wave, wave, direction="FFTW_BACKWARD", **planned)
@@ -120,15 +129,15 @@ def single(kernels: Kernels, data: Crystal, threads: int, seconds: float) -> lis
     """One run: a row for each algorithm. Each is measured right after a pair of transforms, round after round."""
     size = data.support.shape[0]
     name = library(kernels)
-    one, transforms = kernel(kernels, data, threads), pair(name, size, threads)
+    one, transforms = kernel(kernels, data, threads), pair(name, (size, size, size), threads)
     works = [_of(one, algorithm) for algorithm in ALGORITHMS]
-    often = [_often(transforms)] + [_often(work) for work in works]
+    repeats = [often(transforms)] + [often(work) for work in works]
     found: list[list[tuple[float, float]]] = [[] for _ in ALGORITHMS]
-    for _ in _rounds(seconds):
+    for _ in rounds(seconds):
         for place, work in enumerate(works):
             one.put(data.obj, data.support)
             work(1)
-            found[place].append((_each(transforms, often[0]), _each(work, often[1 + place])))
+            found[place].append((_each(transforms, repeats[0]), _each(work, repeats[1 + place])))
     return [
         _row(algorithm, size, threads, type(one).__name__, name, times)
         for algorithm, times in zip(ALGORITHMS, found, strict=True)
@@ -159,16 +168,16 @@ def population(kernels: Kernels, data: Crystal, runs: int, seconds: float) -> Ro
     """So many HIO runs at once, one a thread, against one of them alone: start-iterations a second of all together."""
     crew = [kernel(kernels, data, 1) for _ in range(runs)]
     works = [_of(one, "HIO") for one in crew]
-    often = _often(works[0])
+    repeats = often(works[0])
     times = []
     with ThreadPoolExecutor(runs) as pool:
 
         def together(count: int) -> None:
             list(pool.map(lambda work: work(count), works))
 
-        for _ in _rounds(seconds):
-            alone = _each(works[0], often)
-            times.append((alone, _each(together, often) / runs))
+        for _ in rounds(seconds):
+            alone = _each(works[0], repeats)
+            times.append((alone, _each(together, repeats) / runs))
     return {
         "measured": "population",
         "algorithm": "HIO",
@@ -187,11 +196,11 @@ def shrinkwrap(kernels: Kernels, data: Crystal, threads: int, seconds: float) ->
     one = kernel(kernels, data, threads)
     one.put(data.obj, data.support)
     iteration = _of(one, "HIO")
-    often = _often(iteration)
+    repeats = often(iteration)
     times = []
-    for _ in _rounds(seconds):
+    for _ in rounds(seconds):
         one.put(data.obj, data.support)
-        iteration_s = _each(iteration, often)
+        iteration_s = _each(iteration, repeats)
         one.put(data.obj, data.support)
         updates = [_update_s(one) for _ in range(UPDATES)]
         times.append((iteration_s, statistics.median(updates)))
@@ -216,13 +225,15 @@ def _update_s(one: Kernel) -> float:
 
 
 def _of(one: Kernel, algorithm: Algorithm) -> Work:
+    argument = FLIPPED_BELOW if algorithm == "CF" else BETA
+
     def work(times: int) -> None:
-        one.iterate(algorithm, BETA, times)
+        one.iterate(algorithm, argument, times)
 
     return work
 
 
-def _rounds(seconds: float) -> Iterator[int]:
+def rounds(seconds: float) -> Iterator[int]:
     """Numbers from 0 until the time is up."""
     number, end = 0, perf_counter() + seconds
     while number < FEWEST_ROUNDS or perf_counter() < end:
@@ -230,7 +241,7 @@ def _rounds(seconds: float) -> Iterator[int]:
         number += 1
 
 
-def _often(work: Work) -> int:
+def often(work: Work) -> int:
     """How many times make the work last long enough to be timed."""
     work(1)
     return max(1, round(SHORTEST_S / _each(work, 1)))

@@ -12,7 +12,10 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from reconstructor import bench, bench_phasing
+from reconstructor import bench, bench_phasing, bench_recipe
+from reconstructor.phasing import recipe_file
+from reconstructor.phasing.program import Leg
+from reconstructor.phasing.recipe import Stage, Step, scaled
 
 
 def _bench(*arguments: str) -> Result:
@@ -26,7 +29,9 @@ def _bench(*arguments: str) -> Result:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured here is not reported: a few milliseconds each are enough."""
+    short = scaled(recipe_file.default("refined"), 20)
     monkeypatch.setattr(bench_phasing, "SHORTEST_S", 0.002)
+    monkeypatch.setattr(recipe_file, "default", lambda name: short)
 
 
 @pytest.mark.parametrize("kernels", ["cpu", "blocked", "reference"])
@@ -39,11 +44,11 @@ def test_a_tiny_run_writes_the_record(tmp_path: Path, kernels: str) -> None:
     assert record["command"] == "bench phasing"
     assert record["settings"]["kernels"] == kernels
     iterations = {row["algorithm"]: row for row in record["rows"] if row["measured"] == "iteration"}
-    assert list(iterations) == ["ER", "HIO", "RAAR", "DM"]
+    assert list(iterations) == ["ER", "HIO", "RAAR", "DM", "SF", "CF", "ML"]
     for row in iterations.values():
         assert row["ratio_to_pair"] > 0
         assert row["voxel_iterations_per_s"] == pytest.approx(32**3 * row["iterations_per_s"])
-    assert {row["measured"] for row in record["rows"]} == {"iteration", "population", "shrinkwrap"}
+    assert {row["measured"] for row in record["rows"]} == {"iteration", "population", "shrinkwrap", "recipe"}
     names = " ".join(target["name"] for target in record["targets"])
     assert "2 runs on two cores / one run on one core, 32³" in names
     assert "shrinkwrap update / HIO iteration, 32³" in names
@@ -70,9 +75,28 @@ def test_targets_are_those_promised() -> None:
         _iteration("ER", 128, 1, 1.0),
         _iteration("ER", 128, 2, 1.11),
         _iteration("RAAR", 256, 2, 0.8),
+        _iteration("ML", 64, 1, 3.0),
+        {"measured": "recipe", "recipe": "refined", "size": 64, "ratio_to_pairs": 1.3},
     ]
     found = [(target.value, target.limit, target.met) for target in bench.targets(rows)]
-    assert found == [(1.19, 1.2, True), (1.25, 1.2, False), (1.11, 1.1, False), (0.8, 0.9, True)]
+    assert found == [(1.19, 1.2, True), (1.25, 1.2, False), (1.11, 1.1, False), (0.8, 0.9, True), (1.3, 1.35, True)]
+
+
+def test_a_difference_map_stage_needs_two_pairs_an_iteration() -> None:
+    """The pairs of a stage count its steps, its tries and what each algorithm transforms."""
+    stage = Stage((Step("HIO", 30), Step("DM", 10)), tries=4)
+    assert bench_recipe.pairs(Leg(0, stage, (32, 32, 32))) == 4 * (30 + 2 * 10)
+
+
+def test_the_table_fits_a_hundred_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No heading and no word is cut on a terminal of 100 columns."""
+    monkeypatch.setenv("COLUMNS", "100")
+    done = _bench("phasing", "--size", "32", "--seconds", "0")
+    assert done.exit_code == 0, done.output
+    assert "…" not in done.output
+    heading = next(line for line in done.output.splitlines() if "a second" in line)
+    assert " ".join(heading.split()) == "size what threads a second Mvoxel/s ms pair, ms ratio of"
+    assert any(line.split()[:3] == ["32³", "HIO,", "2"] for line in done.output.splitlines())
 
 
 def test_check_fails_when_a_target_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
