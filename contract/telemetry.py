@@ -155,6 +155,7 @@ class Telemetry:
         self._now = now
         self._registry = CollectorRegistry()
         self._metrics: dict[str, Counter | Gauge | Histogram] = {}
+        self._children: dict[tuple[Any, ...], Counter | Gauge | Histogram] = {}
         self._seen: set[tuple[Any, ...]] = set()
         self._lock = threading.Lock()
         for effects in EFFECTS.values():
@@ -205,9 +206,7 @@ class Telemetry:
                 return Histogram(name, effect.help, effect.labels, registry=self._registry, buckets=effect.buckets)
 
     def _apply(self, effect: Effect, record: Happened) -> None:
-        metric = self._metrics[effect.name]
-        if effect.labels:
-            metric = metric.labels(*(getattr(record, label) for label in effect.labels))
+        metric = self._labelled(effect, record) if effect.labels else self._metrics[effect.name]
         amount = self._amount(effect.amount, record)
         if amount is None:
             return
@@ -221,6 +220,14 @@ class Telemetry:
             case Histogram():
                 scan = getattr(record, "scan", None)
                 metric.observe(amount, {"scan": scan[:EXEMPLAR_CHARACTERS]} if scan else None)
+
+    def _labelled(self, effect: Effect, record: Happened) -> Counter | Gauge | Histogram:
+        """The metric with the record's labels; remembered, because to look it up takes longer than to count."""
+        where = (effect.name, *(getattr(record, label) for label in effect.labels))
+        found = self._children.get(where)
+        if found is None:
+            found = self._children[where] = self._metrics[effect.name].labels(*where[1:])
+        return found
 
     def _amount(self, amount: str | int, record: Happened) -> float | None:
         if amount == NOW:

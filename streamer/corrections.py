@@ -31,6 +31,8 @@ class Corrections:
     """(row, column) of the window, counts = response × photons; 1 where it is masked"""
     untrusted_from: int
     """Counts from here on are not trusted."""
+    trusted: NDArray[np.bool_]
+    """(row, column) of the window, where the mask is 0"""
 
 
 def corrections(
@@ -46,7 +48,7 @@ def corrections(
         unusable = ~(np.isfinite(flat) & (flat > 0.0))
         mask[unusable] |= UNUSABLE_FLAT_FIELD
         flat[unusable] = 1.0
-    return Corrections(window, mask, flat, untrusted_from(dtype, saturation_counts))
+    return Corrections(window, mask, flat, untrusted_from(dtype, saturation_counts), mask == 0)
 
 
 def untrusted_from(dtype: np.dtype[Any], saturation_counts: int | None) -> int:
@@ -77,7 +79,7 @@ def cropped(band: NDArray[Any], window: Window) -> NDArray[np.uint32]:
 
 def total_counts(counts: NDArray[np.uint32], known: Corrections) -> float:
     """Sum of the counts in all trusted pixels of the window."""
-    return float(counts.sum(where=(known.mask == 0) & (counts < known.untrusted_from), dtype=np.float64))
+    return float(counts.sum(where=known.trusted & (counts < known.untrusted_from), dtype=np.uint64))
 
 
 def _slices(window: Window) -> tuple[slice, slice]:

@@ -108,7 +108,9 @@ class MeasuredScan:
         for (frame, message), counts in zip(frames, unpacked, strict=True):
             self._take(frame, counts, message.at.monotonic_s, now_s)
             self.announce()
-            self.publish_block(now_s)
+            if self.open.full:
+                self.publish_block(now_s, now=True)
+        self.publish_block(now_s)
 
     def end(self, message: Message, now_s: float) -> None:
         """The detector says that the series is over."""

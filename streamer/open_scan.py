@@ -196,12 +196,17 @@ class OpenScan:
             for one in self._pending
         ]
 
+    @property
+    def full(self) -> bool:
+        """As many frames wait to be published as go into a block."""
+        return len(self._pending) >= self._rules.block_frames
+
     def block(self, now_s: float, *, now: bool = False) -> FrameBlock | None:
         """The frames not yet published, when there are enough, the oldest has waited long enough, or `now`."""
         pending, rules = self._pending, self._rules
         if not pending:
             return None
-        if not (now or len(pending) >= rules.block_frames or now_s - pending[0].received_s >= rules.block_s):
+        if not (now or self.full or now_s - pending[0].received_s >= rules.block_s):
             return None
         self._pending = []
         return FrameBlock(

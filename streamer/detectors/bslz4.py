@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import struct
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from itertools import accumulate
+from typing import Any, NamedTuple, cast
 
 import bitshuffle
 import bitshuffle.ext
@@ -60,19 +63,33 @@ def framing(payload: memoryview, nbytes: int, itemsize: int) -> Framing:
     end = len(payload) - tail_bytes
     if HEADER.size + blocks * _LENGTH.size > end:
         raise DecodeError("size", f"a bslz4 payload of {len(payload)} bytes cannot hold the {blocks} blocks it claims")
+    lengths = _lengths(payload, blocks, end)
     longest = block_bytes + block_bytes // 255 + 16
-    starts = [HEADER.size]
+    if not 0 < min(lengths, default=1) <= max(lengths, default=1) <= longest:
+        wrong = next(k for k, length in enumerate(lengths) if not 0 < length <= longest)
+        raise DecodeError(
+            "size", f"bslz4 block {wrong} of {blocks} claims {lengths[wrong]} bytes, wanted 1 to {longest}"
+        )
+    starts = tuple(accumulate((_LENGTH.size + length for length in lengths), initial=HEADER.size))
+    if starts[-1] != end:
+        raise DecodeError("size", f"a bslz4 payload has {end - starts[-1]} bytes after its last block, wanted none")
+    return Framing(block_bytes, starts)
+
+
+def _lengths(payload: memoryview, blocks: int, end: int) -> list[int]:
+    """The length word of each block; each lies where the one before it leads."""
     at = HEADER.size
+    lengths: list[int] = []
     unpack = _LENGTH.unpack_from
-    for block in range(blocks):
-        length = unpack(payload, at)[0] if at + 4 <= end else 0
-        at += 4 + length
-        if not 0 < length <= longest or at > end:
-            raise DecodeError("size", f"bslz4 block {block} of {blocks} claims {length} bytes, more than are left")
-        starts.append(at)
-    if at != end:
-        raise DecodeError("size", f"a bslz4 payload has {end - at} bytes after its last block, wanted none")
-    return Framing(block_bytes, tuple(starts))
+    with contextlib.suppress(struct.error):  # beyond the payload: the last length was wrong
+        for _ in range(blocks):
+            (length,) = unpack(payload, at)
+            lengths.append(length)
+            at += length + 4
+    if len(lengths) < blocks or at > end:
+        block = len(lengths) - 1
+        raise DecodeError("size", f"bslz4 block {block} of {blocks} claims {lengths[block]} bytes, more than are left")
+    return lengths
 
 
 def _block_bytes(payload: memoryview, nbytes: int, itemsize: int) -> int:
@@ -102,9 +119,32 @@ def decompress(
         stop, count = frames.starts[block1], block1 * per_block - origin
     else:  # the short last block, and what is left over: everything from the first block on
         stop, count = len(payload), elements - origin
-    part = np.frombuffer(payload[frames.starts[block0] : stop], np.uint8)
+    return _unpacked(payload[frames.starts[block0] : stop], count, dtype, per_block)[first - origin : last - origin]
+
+
+def _unpacked(blocks: memoryview, count: int, dtype: np.dtype[Any], per_block: int) -> NDArray[Any]:
+    """All elements of some whole blocks, whose lengths have been checked."""
+    part = np.frombuffer(blocks, np.uint8)
+    function = _without_gil()
+    if function is not None:
+        out: NDArray[Any] = np.empty(count, dtype)
+        done = function(part.ctypes.data, out.ctypes.data, count, dtype.itemsize, per_block)
+        if done != part.size:
+            raise DecodeError("decode", f"LZ4 finds a bslz4 block damaged: {done} where {part.size} was wanted")
+        return out
     try:
-        out: NDArray[Any] = bitshuffle.decompress_lz4(part, (count,), dtype, per_block)
+        out = bitshuffle.decompress_lz4(part, (count,), dtype, per_block)
     except (RuntimeError, ValueError) as error:
         raise DecodeError("decode", f"LZ4 finds a bslz4 block damaged: {error.args[0]}") from error
-    return out[first - origin : last - origin]
+    return out
+
+
+@functools.cache
+def _without_gil() -> Callable[[int, int, int, int, int], int] | None:
+    """bitshuffle's own C function, called so that other threads go on meanwhile; None where its build hides it."""
+    function = getattr(ctypes.CDLL(bitshuffle.ext.__file__), "bshuf_decompress_lz4", None)
+    if function is None:
+        return None
+    function.restype = ctypes.c_int64
+    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t]
+    return cast(Callable[[int, int, int, int, int], int], function)

@@ -100,3 +100,20 @@ def test_a_forged_block_length_is_refused() -> None:
     payload[12:16] = (1 << 30).to_bytes(4, "big")
     with pytest.raises(DecodeError, match="block 0 of 3 claims 1073741824 bytes"):
         bslz4.framing(memoryview(bytes(payload)), 20_000, 2)
+
+
+@pytest.mark.parametrize("elements", [1000, 10_000, 10_005])
+def test_it_decodes_alike_with_and_without_the_gil(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bitshuffle's C function cannot be called directly, its Python one gives the same counts and refusals."""
+    array = counts(elements, "<u2")
+    payload = compress(array)
+    broken = bytearray(payload)
+    broken[16:200] = b"\xff" * 184
+    for hidden in (False, True):
+        if hidden:
+            monkeypatch.setattr(bslz4, "_without_gil", lambda: None)
+        view = memoryview(payload)
+        frames = bslz4.framing(view, array.nbytes, 2)
+        assert np.array_equal(bslz4.decompress(view, frames, array.dtype, elements, 3, elements), array[3:])
+        with pytest.raises(DecodeError, match="damaged"):
+            bslz4.decompress(memoryview(bytes(broken)), frames, array.dtype, elements, 0, elements)
