@@ -27,8 +27,8 @@ FLOOR = 1e-4
 """Photons a voxel added to every model: a count where the model has no intensity at all would cost infinitely much."""
 _EVALUATIONS = 8
 """At most so many of the likelihood along one direction."""
-_FLAT = 0.1
-"""A direction is left where the slope has fallen to this share."""
+_FLAT = 0.01
+"""A direction is left where the slope has fallen to this share; at a tenth, rounding decides where that is."""
 
 
 class Model(NamedTuple):
