@@ -98,7 +98,7 @@ def descend(obj: Array, support: Array, told: Model, optics: Optics, iterations:
         if along is None or _dot(along, downhill) <= 0:
             along = downhill
         change = optics.forward(along)
-        step = np.float32(_lowest(wave, change, told, lit, optics))
+        step = np.float32(_lowest(_slope(wave, change, told, lit, optics)))
         if step > 0:
             obj, wave = obj + step * along, wave + step * change
         elif along is downhill:
@@ -108,46 +108,63 @@ def descend(obj: Array, support: Array, told: Model, optics: Optics, iterations:
     return obj
 
 
-def _lowest(wave: Array, change: Array, told: Model, lit: Array, optics: Optics) -> float:
-    """The t > 0 of the lowest LLK at wave + t · change, by Newton's method kept in its bracket; 0 where none lowers it.
+class _Slope(NamedTuple):
+    """LLK along a direction, as it differs from where it begins.
 
-    Σ r |F|² is a quadratic in t, so only voxels with counts (`lit`, flat) are looked at again for each t: there
-    I(t) / I(0) = 1 + ε, and the difference of LLK is that of Σ I − n ln(1 + ε), exact where LLK would be rounded.
+    Σ r |F|² is a quadratic in t, so only voxels with counts are looked at again for each t: there I(t) / I(0) = 1 + ε,
+    and the difference of LLK is that of Σ I − n ln(1 + ε), exact where LLK itself would be rounded.
     """
-    there, linear, square = (
-        optics.blur(part)
-        for part in (_square(wave), 2 * (wave.real * change.real + wave.imag * change.imag), _square(change))
-    )
-    tilt, bow = _total(told.response * linear), _total(told.response * square)
-    photons, there = told.counts.reshape(-1)[lit], there.reshape(-1)[lit] + told.background
-    linear, square = linear.reshape(-1)[lit] / there, square.reshape(-1)[lit] / there
 
-    def at(t: float) -> tuple[float, float, float]:
+    tilt: float
+    """Of Σ r |F|²: the part linear in t."""
+    bow: float
+    """The part quadratic in t."""
+    photons: Array
+    """n of the voxels that have counts."""
+    linear: Array
+    """Of ε, there."""
+    square: Array
+
+    def at(self, t: float) -> tuple[float, float, float]:
         """Difference of LLK, slope and curvature (of its convex part, where it is not convex)."""
         # rounding must not take an intensity to zero
-        rise = np.maximum(np.float32(t) * (linear + np.float32(t) * square), np.float32(-1 + 1e-6))
-        share = photons / (1 + rise)
-        rate = linear + np.float32(2 * t) * square
-        convex = 2 * bow + _total(share * rate * rate / (1 + rise))
-        bend = convex - 2 * _total(share * square)
-        difference = t * (tilt + t * bow) - _total(photons * np.log1p(rise))
-        return difference, tilt + 2 * t * bow - _total(share * rate), bend if bend > 0 else convex
+        rise = np.maximum(np.float32(t) * (self.linear + np.float32(t) * self.square), np.float32(-1 + 1e-6))
+        share = self.photons / (1 + rise)
+        rate = self.linear + np.float32(2 * t) * self.square
+        convex = 2 * self.bow + _total(share * rate * rate / (1 + rise))
+        bend = convex - 2 * _total(share * self.square)
+        difference = t * (self.tilt + t * self.bow) - _total(self.photons * np.log1p(rise))
+        return difference, self.tilt + 2 * t * self.bow - _total(share * rate), bend if bend > 0 else convex
 
-    _, first, bend = at(0.0)
+
+def _slope(wave: Array, change: Array, told: Model, lit: Array, optics: Optics) -> _Slope:
+    """LLK at wave + t · change; `lit` are the flat indices of the voxels with counts."""
+    there, linear, square = (
+        optics.blur(part).reshape(-1)
+        for part in (_square(wave), 2 * (wave.real * change.real + wave.imag * change.imag), _square(change))
+    )
+    response, start = told.response.reshape(-1), there[lit] + told.background
+    tilt, bow = _total(response * linear), _total(response * square)
+    return _Slope(tilt, bow, told.counts.reshape(-1)[lit], linear[lit] / start, square[lit] / start)
+
+
+def _lowest(slope: _Slope) -> float:
+    """The t > 0 of the lowest LLK, by Newton's method kept in its bracket; 0 where none lowers it."""
+    _, first, bend = slope.at(0.0)
     if not (first < 0 < bend):
         return 0.0
     t, low, high, best, lowest = -first / bend, 0.0, np.inf, 0.0, 0.0
     for _ in range(_EVALUATIONS):
-        difference, slope, bend = at(t)
+        difference, now, bend = slope.at(t)
         if difference < lowest:
             best, lowest = t, difference
-            if abs(slope) < _FLAT * abs(first):
+            if abs(now) < _FLAT * abs(first):
                 break
-        if slope < 0 and difference <= lowest:
+        if now < 0 and difference <= lowest:
             low = t
         else:
             high = t
-        t = t - slope / bend if bend > 0 else np.inf
+        t = t - now / bend if bend > 0 else np.inf
         if not low < t < high:
             t = (low + high) / 2 if high < np.inf else 2 * low
     return best
