@@ -26,7 +26,8 @@ class Pattern:
     """
 
     obj: Complex
-    """Array frame, phase ramp kept, (rocking, row, column); |Fρ|² in counts a voxel at nominal incident intensity."""
+    """Array frame, phase ramp kept, (rocking, row, column); |Fρ|² in counts a voxel at nominal incident intensity
+    (as an estimate's is): scales are looked for about 1."""
     window: Window3
 
     def __post_init__(self) -> None:

@@ -17,8 +17,8 @@ WARM = Recipe(
     (Stage((Step("RAAR", 100), Step("ER", 40)), Shrinkwrap(10, (0.2, 0.2), (1.5, 0.7))),),
     Beginning(grow_voxels=2),
 )
-"""What a warm provisional run goes through. By experiment: RAAR keeps what is right about the start where HIO walks away
-from it (overlap at 60 % of the frames 0.98 against 0.96, at half the iterations); ER alone does not get on."""
+"""What a warm provisional run goes through. By experiment: RAAR keeps what is right about the start where HIO leaves it
+(overlap at 60 % of the frames 0.98 against 0.96, at half the iterations); ER alone does not get on."""
 
 
 def seen_from(pattern: Pattern, window: Window3, offset: Place = (0.0, 0.0, 0.0)) -> Complex:
