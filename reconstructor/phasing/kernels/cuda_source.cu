@@ -139,9 +139,12 @@ KERNEL convolve(const float* __restrict__ volume, float* __restrict__ out, const
             const int plane = (z + k0 / 2 - c + n0) % n0 * n1;
             for (int b = 0; b < k1; ++b) {
                 const int row = (plane + (y + k1 / 2 - b + n1) % n1) * n2;
+                // no division in the innermost loop: from x + k2 / 2 downwards, once round the end
+                int column = x + k2 / 2 < n2 ? x + k2 / 2 : x + k2 / 2 - n2;
                 for (int a = 0; a < k2; ++a, ++place) {
                     // where the block is turned round, its last voxel comes first
-                    sum += block[adjoint ? middle - place : place] * volume[row + (x + k2 / 2 - a + n2) % n2];
+                    sum += block[adjoint ? middle - place : place] * volume[row + column];
+                    column = column > 0 ? column - 1 : n2 - 1;
                 }
             }
         }
