@@ -40,11 +40,8 @@ def run(
     """
     if every < 1:
         raise PhasingError(f"an estimate every {every} iterations; wanted every 1 or more")
-    sizes.check(problem.shape)
     rng, start = np.random.default_rng(seed), start or Start()
-    for name, array in (("object", start.obj), ("support", start.support)):
-        if array is not None and array.shape != problem.shape:
-            raise PhasingError(f"the start {name} has shape {array.shape}; wanted that of the data, {problem.shape}")
+    _check(problem, start)
     legs = program(recipe, problem, start)
     best, done, total = _Attempt(), 0, iterations(legs)
     for number, stage, shape in legs:
@@ -58,7 +55,7 @@ def run(
                 kernel.put(*_carried(carried.estimate, part))
             else:
                 kernel.put(*_beginning(recipe, part, data, start, rng))
-            psf = carried.estimate.psf if carried.estimate and stage.coherence else None
+            psf = carried.estimate.psf if carried.estimate else start.psf
             kernel.blur(psf)
             power = float(np.sum(np.square(data), where=data > 0))
             walk = _Walk(kernel, stage, number, part, power, _threshold(stage, share), psf)
@@ -68,6 +65,13 @@ def run(
                     estimate = (best.estimate or estimate) if attempt == stage.tries - 1 else estimate
                 yield estimate
             done += stage.iterations
+
+
+def _check(problem: Problem, start: Start) -> None:
+    sizes.check(problem.shape)
+    for name, array in (("object", start.obj), ("support", start.support)):
+        if array is not None and array.shape != problem.shape:
+            raise PhasingError(f"the start {name} has shape {array.shape}; wanted that of the data, {problem.shape}")
 
 
 @dataclass(frozen=True)
@@ -184,10 +188,9 @@ class _Walk:
             shrunk = self.kernel.shrink(chunk.sigma_voxels, self.threshold, wrap.fraction, wrap.by, wrap.grows)
             self.threshold = shrunk.threshold
         if chunk.coherence and self.stage.coherence is not None:
-            reach, iterations = self.stage.coherence.reach_voxels, self.stage.coherence.iterations
-            psf = coherence.pseudo_voigt(reach) if self.psf is None else self.psf
+            psf = coherence.pseudo_voigt(self.stage.coherence.reach_voxels) if self.psf is None else self.psf
             light = quality.intensity(self.estimate(chunk, 0, 0).obj)
-            self.psf = coherence.updated(psf, light, self.problem, iterations)
+            self.psf = coherence.updated(psf, light, self.problem, self.stage.coherence.iterations)
             self.kernel.blur(self.psf)
 
     def estimate(self, chunk: Chunk, done: int, iterations: int) -> Estimate:

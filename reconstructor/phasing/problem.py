@@ -89,6 +89,8 @@ class Start:
     """Object of the problem's shape, natural order; a window that moved by δ voxels multiplies it by a ramp."""
     support: Mask | None = None
     """Support of the problem's shape, natural order; it is grown by the recipe's `grow_voxels` first."""
+    psf: Real | None = None
+    """Partial coherence found before (see `coherence`): it holds until a stage looks for it anew."""
 
     def __post_init__(self) -> None:
         for name, array in (("object", self.obj), ("support", self.support)):

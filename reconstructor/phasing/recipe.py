@@ -102,7 +102,7 @@ class Stage:
     shrinkwrap: Shrinkwrap | None = None
     twin: TwinRemoval | None = None
     coherence: Coherence | None = None
-    """None: fully coherent."""
+    """None: not looked for. What an earlier stage or the start has found holds; full coherence, where none has."""
     crop: float = 1.0
     """Central share of the window used, along each axis: 0.5 is half the resolution, about ten times the speed.
     A start that has an object enters at the first stage of full resolution."""
@@ -123,7 +123,7 @@ class Stage:
     @property
     def cost(self) -> float:
         """Iterations of one try in units of one of HIO at its size, within some 20 %: partial coherence doubles them
-        from where it begins (at once, where an earlier stage has found it)."""
+        from where the stage begins to look for it."""
         plain = sum(step.iterations * (2 if step.algorithm in TWICE else 1) for step in self.steps)
         blurred = 0.0 if self.coherence is None else 1 - self.coherence.at * self.searching / self.iterations
         return plain * (1 + blurred)

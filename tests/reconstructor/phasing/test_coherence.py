@@ -17,7 +17,7 @@ from reconstructor.phasing.coherence import blurred, convolved, pseudo_voigt, tr
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.kernels.blocked import BlockedKernel
 from reconstructor.phasing.notation import parse
-from reconstructor.phasing.problem import Estimate, PhasingError, Problem, Real, amplitude
+from reconstructor.phasing.problem import Estimate, PhasingError, Problem, Real, Start, amplitude
 
 SIGMA = (0.5, 0.7, 0.6)
 
@@ -157,6 +157,22 @@ def test_a_run_finds_object_and_coherence(small, hazy: Problem) -> None:
     assert told.misfit is not None
     assert plain.misfit is not None
     assert told.misfit.r_factor < 0.9 * plain.misfit.r_factor
+
+
+def test_what_has_been_found_holds(small, hazy: Problem) -> None:
+    """A psf given with the start, or found by an earlier stage, is used by stages that do not look for it."""
+    line, obj = "Start(grow=0) * ER**10", np.where(small.core, small.truth, 0).astype(np.complex64)
+    told, plain = (
+        list(engine.run(parse(line), hazy, Start(obj, small.core, psf), BlockedKernel(), 1))[-1]
+        for psf in (gaussian(), None)
+    )
+    assert told.psf is not None
+    assert (told.psf == gaussian()).all()
+    assert overlap(small.truth, told.obj) > overlap(small.truth, plain.obj) + 0.01
+    found = list(engine.run(parse("Coherent(at=0.5) * HIO**30 | ER**30"), hazy, None, BlockedKernel(), 1))
+    ends = [each.psf for each in found if each.misfit]
+    assert ends[0] is not None
+    assert ends[1] is ends[0]
 
 
 @pytest.mark.parametrize(
