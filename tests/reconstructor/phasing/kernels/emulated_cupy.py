@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,9 +20,9 @@ import scipy.fft
 from numpy.lib.stride_tricks import as_strided
 
 from reconstructor.phasing.kernels import cuda
+from tests.reconstructor.phasing.kernels.emulated_source import OUTCOMES, compiled
 
 GUARD = 64
-_OUTCOMES = ("", "unknown kernel", "wrong number of arguments", "argument of the wrong size", "diverged at a barrier")
 
 
 class Emulated:
@@ -127,30 +122,6 @@ def _check_guards(array: DeviceArray) -> None:
         raise RuntimeError("a kernel wrote beyond an array")
 
 
-@cache
-def compiled(code: str, options: tuple[str, ...]) -> ctypes.CDLL:
-    """The source as a library of this processor."""
-    folder = Path(tempfile.mkdtemp(prefix="emulated-cuda-"))
-    names = re.findall(r"^KERNEL (\w+)\(", code, re.MULTILINE)
-    (folder / "source.cu").write_text(code)
-    kernels = "#define KERNELS(each) " + " ".join(f"each({name})" for name in names)
-    text = f'#include "emulated_device.h"\n#include "source.cu"\n{kernels}\nEMULATED_LAUNCH(KERNELS)\n'
-    (folder / "all.cpp").write_text(text)
-    here = str(Path(__file__).parent)
-    flags = ["-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE"]
-    made = ["g++", *flags, *options, f"-I{here}", str(folder / "all.cpp"), "-o", str(folder / "all.so")]
-    subprocess.run(made, check=True, capture_output=True, text=True)
-    library = ctypes.CDLL(str(folder / "all.so"))
-    library.launch.argtypes = [
-        ctypes.c_char_p,
-        *[ctypes.c_uint] * 3,
-        *[ctypes.c_void_p] * 2,
-        ctypes.c_size_t,
-        ctypes.c_int,
-    ]
-    return library
-
-
 class RawModule:
     """Compiled by g++ when a function is asked for."""
 
@@ -173,7 +144,7 @@ class RawModule:
                 emulated.launches.append(name)
                 code = library.launch(name.encode(), gx, gy, block[0], pointers, sizes, len(values), emulated.backwards)
                 if code:
-                    raise TypeError(f"{name}: {_OUTCOMES[code]}")
+                    raise TypeError(f"{name}: {OUTCOMES[code]}")
                 for argument in arguments:
                     if isinstance(argument, DeviceArray):
                         _check_guards(argument)
@@ -284,7 +255,7 @@ def module(emulated: Emulated) -> dict[str, ModuleType]:
     runtime.getDeviceProperties = lambda number: {"name": b"emulated"}
     runtime.memGetInfo = lambda: (emulated.free_bytes, 2**34)
     cupy.cuda.cufft, cupy.cuda.runtime, cupy.cuda.Stream = cufft, runtime, type("Stream", (Stream,), own)
-    cupy.RawModule = type("RawModule", (RawModule,), own)
+    cupy.ndarray, cupy.RawModule = DeviceArray, type("RawModule", (RawModule,), own)
     cupy.empty = lambda shape, dtype: _empty(emulated, shape, dtype)
 
     def zeros(shape: Any, dtype: Any) -> DeviceArray:
