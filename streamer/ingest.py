@@ -26,6 +26,7 @@ from streamer.journal import JournalError, Record
 from streamer.journals import Journals, stem
 from streamer.measured_scan import MeasuredScan
 from streamer.open_scan import Identity, Rules
+from streamer.retention import Retention, Spent
 from streamer.scan_journal import ScanJournal, Writer
 from streamer.told_holds import ToldHolds
 
@@ -43,7 +44,6 @@ class Policy(NamedTuple):
     rules: Rules
     archive_folder: Path
     unconfirmed_scans: int
-    keep_journals: bool
 
 
 class Archives(Protocol):
@@ -60,6 +60,7 @@ class Ingest:
         policy: Policy,
         journals: Journals,
         writer: Writer,
+        retention: Retention,
         publisher: Publisher,
         archives: Archives,
         happened: Callable[[Happened], None],
@@ -74,6 +75,7 @@ class Ingest:
         self.policy = policy
         self.journals = journals
         self.writer = writer
+        self.retention = retention
         self._publisher = publisher
         self._archives = archives
         self._happened = happened
@@ -136,13 +138,11 @@ class Ingest:
         self._retire()
 
     def release(self, scan: MeasuredScan) -> None:
-        """Let go of a scan that is archived and confirmed, and, unless the settings keep it, of its journal."""
+        """Let go of a scan that is archived and confirmed; its journal may go when the room is needed."""
         if not scan.state.archived or scan.state.confirmed is None or not scan.journal.settled:
             return
-        if self.policy.keep_journals:
-            scan.journal.close()
-        else:
-            scan.journal.delete()
+        scan.journal.close()
+        self.retention.add(Spent(scan.journal.path, Path(scan.state.archive)))
         self._forget(scan)
 
     def opened(self, series: SeriesStarted, identity: Identity, journal: ScanJournal, now_s: float) -> MeasuredScan:

@@ -120,7 +120,7 @@ class Journal:
                 _make_tables(connection)
                 sync_folder(path.parent)
             except (sqlite3.Error, OSError):
-                _remove(path)
+                remove(path)
                 raise
         return cls(path, connection)
 
@@ -182,9 +182,7 @@ class Journal:
     def delete(self) -> None:
         """Close and remove the journal for ever."""
         self.close()
-        with _told(self.path):
-            _remove(self.path)
-            sync_folder(self.path.parent)
+        remove(self.path)
 
     def _last(self) -> int:
         with _told(self.path):
@@ -221,6 +219,14 @@ class Journal:
             return  # read-only, or unreadable where it would be marked: it is found again next time
 
 
+def remove(path: Path) -> None:
+    """Remove the files of a journal that nobody has open, if they are there. JournalError: they stay."""
+    with _told(path):
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -244,11 +250,6 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.executescript("BEGIN;" + SCHEMA + "COMMIT;")
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 @contextmanager

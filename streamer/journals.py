@@ -6,15 +6,17 @@ import fcntl
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import crc32c
 
 from contract.telemetry import JournalSize
-from streamer.journal import Journal, JournalError
+from streamer.journal import Journal, JournalError, Record, remove, sync_folder
 
 SUFFIX = ".sqlite"
 HOLDS = "holds" + SUFFIX
+NEW_HOLDS = HOLDS + ".new"
 LOCK = "lock"
 DAMAGED = ".damaged"
 
@@ -66,6 +68,24 @@ class Journals:
             except JournalError:
                 self.set_aside(path)
         return Journal.create(path)
+
+    def renew_holds(self, records: Sequence[Record]) -> Journal:
+        """The journal of the holds with these records alone, in place of the closed one: the one or the other is there
+        whenever the process ends.
+        """
+        path, new = self.folder / HOLDS, self.folder / NEW_HOLDS
+        remove(new)
+        journal = Journal.create(new)
+        journal.write(records)
+        journal.close()
+        for suffix in (
+            "-wal",
+            "-shm",
+        ):  # folded in when it was closed; left over, they would be taken for the new one's
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        new.replace(path)
+        sync_folder(self.folder)
+        return Journal.open(path)
 
     def set_aside(self, path: Path) -> Path:
         """Rename a journal that cannot be used, with its write-ahead log, so that a person can look into it."""

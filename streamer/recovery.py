@@ -15,6 +15,7 @@ from streamer.ingest import Ingest
 from streamer.journal import At, Journal, JournalError
 from streamer.measured_scan import State
 from streamer.open_scan import Identity
+from streamer.retention import Spent
 from streamer.scan_journal import ScanJournal
 
 
@@ -103,10 +104,9 @@ def series_of(journal: ScanJournal, identity: Identity) -> SeriesStarted | None:
 
 def _leave(ingest: Ingest, journal: Journal, state: State) -> None:
     """A scan that is archived and that nobody waits for."""
-    if state.confirmed is not None and not ingest.policy.keep_journals:
-        journal.delete()
-    else:
-        journal.close()
+    journal.close()
+    if state.confirmed is not None:
+        ingest.retention.add(Spent(journal.path, Path(state.archive)))
 
 
 def _set_aside(

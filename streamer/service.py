@@ -17,6 +17,7 @@ from streamer.journal import At, JournalError
 from streamer.journals import Journals
 from streamer.receiver import Receiver
 from streamer.recovery import recover
+from streamer.retention import Retention
 from streamer.said import hear
 from streamer.scan_journal import Writer
 from streamer.settings import StreamerSettings
@@ -32,7 +33,7 @@ DRAIN_S = 1.0
 """How long closing goes on writing what was received."""
 REPORT_S = 1.0
 SIZE_EVERY = 10
-"""The journals' size is looked up at every tenth report."""
+"""The journals' size is looked up, and room made, at every tenth report."""
 
 
 class StreamerService:
@@ -50,6 +51,8 @@ class StreamerService:
         self._journals = Journals(settings.journal_folder)
         self._unwritten = Unwritten(settings.unwritten_bytes)
         self._writer = Writer(self._unwritten, telemetry.happened)
+        watermark_bytes = 0 if settings.keep_journals else settings.keep_free_bytes
+        self._retention = Retention(settings.journal_folder, watermark_bytes)
         self._archivist = Archivist()
         self._recovery: Iterator[None] | None = None
         self._waiting: list[Message] = []
@@ -69,7 +72,13 @@ class StreamerService:
         keys = settings.keys()
         self._publisher: Publisher = open_publisher(settings.addresses, name="scans", keys=keys, happened=happened)
         self._ingest = Ingest(
-            settings.policy(), self._journals, self._writer, self._publisher, self._archivist, happened
+            settings.policy(),
+            self._journals,
+            self._writer,
+            self._retention,
+            self._publisher,
+            self._archivist,
+            happened,
         )
         self._receiver = Receiver(
             settings.detectors,
@@ -208,6 +217,19 @@ class StreamerService:
             self._telemetry.happened(MessageDropped(stage="frames", reason=reason, count=messages))
             self._telemetry.log.error("messages were never accepted", reason=reason, messages=messages)
 
+    def _prune(self) -> None:
+        """Make room on the disk by what is needed no more; say so once when that is not enough."""
+        short = self._retention.short
+        try:
+            for path in self._retention.prune():
+                self._telemetry.log.info("journal deleted", path=str(path))
+        except JournalError as error:
+            self._telemetry.happened(JournalFault(kind="delete", detail=str(error)))
+        if self._retention.short and not short:
+            wanted = self.settings.keep_free_bytes / (1 << 30)
+            text = f"less than {wanted:g} GiB are free in {self.settings.journal_folder}, and no journal there may go"
+            self._publisher.publish(Notice(level="warning", text=text))
+
     def _report(self) -> None:
         """Gauges, now and then."""
         now_s = time.monotonic()
@@ -220,4 +242,5 @@ class StreamerService:
         self._telemetry.happened(QueueDepth(queue="unwritten_bytes", depth=kept.size_bytes, capacity=kept.limit_bytes))
         if self._reports % SIZE_EVERY == 0:
             self._telemetry.happened(self._journals.size())
+            self._prune()
         self._reports += 1

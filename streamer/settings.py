@@ -76,7 +76,9 @@ class StreamerSettings(ServiceSettings):
     unconfirmed_scans: int = Field(default=8, ge=1)
     """Closed scans kept in memory for a reconstructor that has not confirmed them; older ones are on disk only."""
     keep_journals: bool = False
-    """Keep the journal of a scan even when its archive was verified and the reconstructor is done with it."""
+    """Never delete a journal, however little room is left."""
+    keep_free_bytes: int = Field(default=20 << 30, ge=0)
+    """Journals of archived and confirmed scans go, oldest first, when less than this is free on their disk."""
 
     @field_validator("window")
     @classmethod
@@ -127,5 +129,4 @@ class StreamerSettings(ServiceSettings):
             rules=rules,
             archive_folder=self.folder / "scans",
             unconfirmed_scans=self.unconfirmed_scans,
-            keep_journals=self.keep_journals,
         )

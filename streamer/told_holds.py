@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from contract.codec import decode, encode
-from contract.messages import HoldEnded, HoldStarted
+from contract.messages import Crystal, HoldEnded, HoldStarted
 from contract.stream import Publisher
 from contract.telemetry import Happened, JournalAppended, JournalFault
 from streamer.detectors.records import SenderNotes
@@ -16,6 +16,8 @@ from streamer.journal import At, Journal, JournalError, Record
 from streamer.journals import Journals
 
 CLOCKS_AGREE_S = 5.0
+KEPT_RECORDS = 1000
+"""What the journal of the holds may have at a start before it is made anew."""
 
 
 class ToldHolds:
@@ -29,11 +31,16 @@ class ToldHolds:
         self._journal: Journal | None = None
 
     def resume(self, now: At) -> None:
-        """Take up the holds that were running when this program last stopped, and publish them."""
+        """Take up the holds that were running when this program last stopped, and publish them.
+
+        A journal that has grown long with holds that are over is replaced by one of those that run.
+        """
         journal = self._open()
+        newest: dict[Crystal, Record] = {}
         for entry in journal.entries():
             message = decode(entry.parts)
             if isinstance(message, HoldStarted):
+                newest[message.crystal] = Record(entry.kind, None, entry.parts, entry.at)
                 elapsed_s = message.elapsed_s + passed_s(entry.at, now)
                 message = msgspec.structs.replace(message, elapsed_s=elapsed_s)
                 self._holds.start(message, now.monotonic_s, noted=entry.kind == "hold_noted")
@@ -41,8 +48,12 @@ class ToldHolds:
                 self._holds.end(message)
         for damage in journal.damage:
             self._happened(JournalFault(kind="record", detail=f"holds, record {damage.position}: {damage.why}"))
-        for running in self._holds.running(now.monotonic_s):
-            self._publisher.publish(running)
+        running = self._holds.running(now.monotonic_s)
+        if journal.count() > KEPT_RECORDS:
+            journal.close()
+            self._journal = self._journals.renew_holds([newest[one.crystal] for one in running])
+        for one in running:
+            self._publisher.publish(one)
 
     def start(self, message: HoldStarted, at: At, *, noted: bool = False) -> str:
         """A hold began; one sentence that says so."""

@@ -23,6 +23,7 @@ from streamer.journal import At
 from streamer.journals import Journals
 from streamer.open_scan import Rules
 from streamer.recovery import recover
+from streamer.retention import Retention
 from streamer.rocking_curve import Waits
 from streamer.said import hear
 from streamer.scan_journal import Writer
@@ -45,6 +46,7 @@ GEOMETRY = Geometry(
 
 
 MAX_MESSAGE_BYTES = 1 << 20
+WATERMARK_BYTES = 1000
 
 
 class Series:
@@ -142,6 +144,7 @@ class Bench:
         self.unwritten_bytes = unwritten_bytes
         self.policy = policy
         self.now_s = 1000.0
+        self.free_bytes = WATERMARK_BYTES
         self.happenings: list[Happened] = []
         self.stream = MemoryStream()
         self.subscriber = self.stream.subscriber()
@@ -151,10 +154,11 @@ class Bench:
         """Start the ingest, as a new process would."""
         rules = Rules(waits=Waits(stall_s=30.0, grace_s=2.0), block_frames=4, block_s=0.25)
         rules = rules._replace(**{name: self.policy.pop(name) for name in list(self.policy) if name in Rules._fields})
-        policy = Policy("dectris-stream-v2", rules, self.folder / "scans", 8, False)
-        self.unwritten = Unwritten(self.unwritten_bytes)
-        self.writer = Writer(self.unwritten, self.happenings.append)
+        policy = Policy("dectris-stream-v2", rules, self.folder / "scans", 8)
         self.journals = Journals(self.folder / "journal")
+        self.unwritten = Unwritten(self.unwritten_bytes)
+        self.retention = Retention(self.journals.folder, WATERMARK_BYTES, lambda folder: self.free_bytes)
+        self.writer = Writer(self.unwritten, self.happenings.append)
         self.journals.lock()
         self.publisher = self.stream.publisher()
         self.subscriber.receive(0.0)  # it has joined: what is for those present, it hears
@@ -164,6 +168,7 @@ class Bench:
             policy._replace(**self.policy),
             self.journals,
             self.writer,
+            self.retention,
             self.publisher,
             self.archivist,
             self.happenings.append,

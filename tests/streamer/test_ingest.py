@@ -142,6 +142,10 @@ def test_confirmation_and_archive_let_a_scan_go(bench: Callable[..., Any], serie
     assert one.heard_by(one.stream.subscriber()).about("series-A").of(FrameBlock)
     assert one.journals.path("series-A").exists()
     one.archived()
+    assert "series-A" not in one.ingest.scans
+    assert one.retention.prune() == []
+    one.free_bytes = 0
+    assert one.retention.prune() == [one.journals.path("series-A")]
     assert not one.journals.path("series-A").exists()
     assert one.tell(Confirmed(scan=Scan("series-A"), revision=2))[0]
     one.send(sent.images[3], sent.start)

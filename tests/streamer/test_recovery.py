@@ -82,9 +82,9 @@ def test_an_unreadable_journal_is_set_aside(bench: Callable[..., Any], series: C
     assert "was set aside" in one.received().of(Notice)[-1].text
 
 
-def test_journals_are_kept_where_the_settings_say_so(bench: Callable[..., Any], series: Callable[..., Any]) -> None:
-    """With keep_journals the journal outlives archive and confirmation, and a restart does not publish it again."""
-    one, sent = bench(keep_journals=True), series()
+def test_journals_are_kept_while_there_is_room(bench: Callable[..., Any], series: Callable[..., Any]) -> None:
+    """A journal outlives archive and confirmation, a restart does not publish it again, and then it may go."""
+    one, sent = bench(), series()
     one.send(*sent.messages)
     one.archived()
     one.tell(Confirmed(scan=Scan("series-A"), revision=1))
@@ -94,6 +94,8 @@ def test_journals_are_kept_where_the_settings_say_so(bench: Callable[..., Any], 
     assert one.received() == []
     one.send(sent.start)
     assert one.rejected() == ["series"]
+    one.free_bytes = 0
+    assert one.retention.prune() == [one.journals.path("series-A")]
 
 
 def test_an_archive_never_takes_the_name_of_another(bench: Callable[..., Any], series: Callable[..., Any]) -> None:
@@ -103,6 +105,8 @@ def test_an_archive_never_takes_the_name_of_another(bench: Callable[..., Any], s
     first = one.received().of(ScanEnded)[0].archive
     one.archived()
     one.tell(Confirmed(scan=Scan("series-A"), revision=1))
+    one.free_bytes = 0
+    one.retention.prune()
     one.crash()
     one.send(*sent.messages)
     second = one.received().of(ScanEnded)[-1].archive

@@ -18,6 +18,8 @@ from contract.messages import (
     ScanStarted,
     Volume,
 )
+from streamer import told_holds
+from streamer.journal import Journal
 
 
 def test_holds_told_and_noted_belong_to_the_scans_that_follow(
@@ -43,6 +45,28 @@ def test_holds_told_and_noted_belong_to_the_scans_that_follow(
     assert one.tell(HoldEnded(hold=Hold(""), crystal=Crystal("IV"))) == (False, "no hold IV is running")
     one.send(series("B").start)
     assert one.received().of(ScanStarted)[0].hold is None
+
+
+def test_the_journal_of_the_holds_does_not_grow_for_ever(
+    bench: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart with many holds behind it, only those that run are left in it, as old as they are."""
+    monkeypatch.setattr(told_holds, "KEPT_RECORDS", 5)
+    one = bench()
+    for number in range(4):
+        for crystal in ("IV", "V"):
+            one.tell(HoldStarted(hold=Hold(f"{crystal}-{number}"), crystal=Crystal(crystal)))
+            one.now_s += 10.0
+    one.tell(HoldEnded(hold=Hold("IV-3"), crystal=Crystal("IV")))
+    for _ in range(2):
+        one.crash()
+        holds = one.received().of(HoldStarted)
+        assert [hold.hold for hold in holds] == ["V-3"]
+        assert holds[0].elapsed_s == pytest.approx(10.0, abs=0.1)
+        journal = Journal.open(one.journals.folder / "holds.sqlite", read_only=True)
+        assert journal.count() == 1
+        journal.close()
+    assert sorted(path.name for path in one.journals.folder.iterdir() if "new" in path.name) == []
 
 
 def test_a_hold_that_only_the_sender_tells_of_is_made_known(

@@ -47,7 +47,7 @@ def test_memory_is_bounded() -> None:
     """What finds no room is refused, with the reason of the disk, and what is kept stays."""
     unwritten, disk = Unwritten(250), Disk(0)
     unwritten.keep(write(disk, 0, 1), FULL)
-    with pytest.raises(JournalError, match="limit of .* MiB: disk full"):
+    with pytest.raises(JournalError, match=r"limit of \S+ MiB: disk full"):
         unwritten.keep(write(disk, 2))
     assert unwritten.messages == 2
 
