@@ -10,10 +10,10 @@ import numpy as np
 
 from contract.messages import Quality
 from reconstructor.phasing import population, quality
+from reconstructor.phasing.boxes import compact, padded
 from reconstructor.phasing.population import Choice, Member
 from reconstructor.phasing.problem import Complex, Estimate, Mask, Start
 from reconstructor.phasing.recipe import Beginning, Recipe, Stage, Step
-from reconstructor.phasing.sizes import FAST
 from reconstructor.volume import oversampling
 
 MODE_OF = 5
@@ -57,10 +57,12 @@ def common(members: Sequence[Member], choice: Choice) -> Common | None:
     if len(choice.kept) < 2:
         return None
     few = _few(members, choice)
-    mode = population.first_mode(compact(members), replace(choice, kept=few))
+    small = compact([member.estimate for member in members])
+    cut = [replace(member, estimate=estimate) for member, estimate in zip(members, small, strict=True)]
+    mode = population.first_mode(cut, replace(choice, kept=few))
     best = members[choice.best].estimate
-    obj = np.where(best.support, _padded(mode.obj, best.shape), np.complex64(0)).astype(np.complex64)
-    mean = None if mode.mean is None else _padded(mode.mean, best.shape)
+    obj = np.where(best.support, padded(mode.obj, best.shape), np.complex64(0)).astype(np.complex64)
+    mean = None if mode.mean is None else padded(mode.mean, best.shape)
     return Common(Start(obj=obj, support=best.support), mode.weight, mean, len(few))
 
 
@@ -91,37 +93,6 @@ def pick(candidates: Sequence[Candidate], weight: float | None, alike: quality.P
 def _free_llk(estimate: Estimate) -> float:
     misfit = estimate.misfit
     return float("inf") if misfit is None or misfit.free_llk is None else misfit.free_llk
-
-
-def compact(members: Sequence[Member]) -> list[Member]:
-    """The same members in the smallest fast box about n // 2 that holds them all, for quick comparison.
-
-    Nothing is lost: they are zero outside their supports.
-    """
-    shapes = [member.estimate.shape for member in members]
-    half = [0, 0, 0]
-    for member in members:
-        estimate = member.estimate
-        for axis, (n, corner, size) in enumerate(
-            zip(estimate.shape, estimate.corner, estimate.block.shape, strict=True)
-        ):
-            half[axis] = max(half[axis], n // 2 - corner, corner + size - n // 2)
-    small = [min(n, next((f for f in FAST if f >= 2 * h + 4), n)) for n, h in zip(shapes[0], half, strict=True)]
-    box = (small[0], small[1], small[2])
-    found = []
-    for member in members:
-        estimate = member.estimate
-        a, b, c = (k - n // 2 + m // 2 for k, n, m in zip(estimate.corner, estimate.shape, box, strict=True))
-        found.append(replace(member, estimate=replace(estimate, shape=box, corner=(a, b, c))))
-    return found
-
-
-def _padded(obj: Complex, shape: tuple[int, int, int]) -> Complex:
-    """An object in a larger box, n // 2 on n // 2."""
-    out = np.zeros(shape, np.complex64)
-    place = [slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(shape, obj.shape, strict=True)]
-    out[tuple(place)] = obj
-    return out
 
 
 def _few(members: Sequence[Member], choice: Choice) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from reconstructor import work
 from reconstructor.choosing import POLISH
 from reconstructor.crew import Crew
 from reconstructor.jobs import Job
-from reconstructor.phasing import engine
+from reconstructor.phasing import engine, guided
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Estimate, PhasingError, Problem, Start
@@ -76,10 +76,8 @@ class Flight:
         """All of the job. Raises DroppedError, or what the data did to it (PhasingError, GeometryError, …)."""
         began = self.clock()
         ready = work.prepared(self.task, free)
-        beginnings = work.beginnings(self.task)
-        runs = [crew.call(partial(self._run, ready.problem, one, len(beginnings))) for one in beginnings]
         searching = self.clock()
-        members = self._gathered(runs)
+        members = self._searched(crew, ready.problem)
         searched = self.clock() - searching
         made = work.made(self.task, ready, members, lambda starts: self._polished(crew, ready.problem, starts))
         if self.dropped.is_set():
@@ -89,8 +87,21 @@ class Flight:
         iteration = sum(self.run_s) / len(self.run_s) / cost if self.run_s else None
         return Finished(self.task.job, made, iteration, took - searched, took)
 
-    def _gathered(self, runs: list[Future[Member | None]]) -> list[Member]:
-        """The members that came out; raises if there is none."""
+    def _searched(self, crew: Crew, problem: Problem) -> list[Member]:
+        """The members of all generations; raises if there is none."""
+        recipe, beginnings = self.task.job.offer.recipe, work.beginnings(self.task)
+        runs = sum(guided.sizes(recipe.guided, len(beginnings)))
+        members: list[Member] = []
+        while beginnings:
+            found, problems = self._gathered([crew.call(partial(self._run, problem, one, runs)) for one in beginnings])
+            if not members and not found and not self.task.earlier:
+                raise PhasingError(problems[0] if problems else "no run came far enough before the hold ended")
+            members += found
+            beginnings = work.bred(self.task, members) if found and not self._late() else []
+        return members
+
+    def _gathered(self, runs: list[Future[Member | None]]) -> tuple[list[Member], list[str]]:
+        """The members that came out, and what kept the others from it."""
         members, problems = [], []
         for run in runs:
             try:
@@ -101,9 +112,7 @@ class Flight:
                 members += [] if member is None else [member]
         if self.dropped.is_set():
             raise DroppedError
-        if not members and not self.task.earlier:
-            raise PhasingError(problems[0] if problems else "no run came far enough before the hold ended")
-        return members
+        return members, problems
 
     def _run(self, problem: Problem, beginning: Beginning, runs: int) -> Member | None:
         """One run; None if it was dropped or had no time even to begin."""
@@ -124,10 +133,11 @@ class Flight:
             if self._late():
                 break
         else:
-            self.run_s.append(self.clock() - began)
+            if beginning.generation == 0:  # later ones leave stages out
+                self.run_s.append(self.clock() - began)
         if newest is None:
             return None
-        return Member(work.whole(newest, problem), beginning.seed, beginning.start is not None)
+        return Member(work.whole(newest, problem), beginning.seed, beginning.warm, beginning.generation)
 
     def _polished(self, crew: Crew, problem: Problem, starts: Sequence[Start]) -> list[Estimate | None]:
         """The last iterations, all starts at once."""

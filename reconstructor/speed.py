@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from reconstructor.phasing.guided import sizes
 from reconstructor.phasing.recipe import Recipe
 from reconstructor.window import Triple
 
@@ -54,7 +55,7 @@ class Speed:
 
     def job(self, recipe: Recipe, shape: Triple, runs: int, workers: int) -> float:
         """Seconds a job takes, from its start until its volume is ready."""
-        rounds = -(-runs // max(1, workers))
+        rounds = sum(-(-living // max(1, workers)) for living in sizes(recipe.guided, runs))
         return rounds * self.run(recipe, shape) + self.around(shape)
 
     def learnt(self, shape: Triple, iteration_s: float | None, around_s: float | None) -> Speed:

@@ -16,7 +16,7 @@ from reconstructor.free import FreePixels
 from reconstructor.geometry import Position, direct_steps, steps_at
 from reconstructor.jobs import Job
 from reconstructor.peak import Peak
-from reconstructor.phasing import engine, population, resolution
+from reconstructor.phasing import engine, guided, population, resolution
 from reconstructor.phasing import quality as measures
 from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Complex, Estimate, Mask, Problem, Start
@@ -64,6 +64,9 @@ class Beginning(NamedTuple):
 
     seed: int
     start: Start | None
+    warm: bool = False
+    """Whether it, or what it was bred from, began with something known beforehand."""
+    generation: int = 0
 
 
 class Space(NamedTuple):
@@ -115,7 +118,17 @@ def beginnings(task: Task) -> list[Beginning]:
     starts: list[Start | None] = [None] * task.job.runs
     if task.warm is not None and len(starts) > 1:
         starts[0] = task.warm.start
-    return [Beginning(task.job.first_seed + k, start) for k, start in enumerate(starts)]
+    return [Beginning(task.job.first_seed + k, start, warm=start is not None) for k, start in enumerate(starts)]
+
+
+def bred(task: Task, members: Sequence[Member]) -> list[Beginning]:
+    """How the runs of the next generation begin; none where the recipe has no guidance, or no further generation."""
+    rules = task.job.offer.recipe.guided
+    if rules is None or not members:
+        return []
+    return [
+        Beginning(child.seed, child.start, child.warm, child.generation) for child in guided.children(members, rules)
+    ]
 
 
 def whole(estimate: Estimate, problem: Problem) -> Estimate:
@@ -151,7 +164,7 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
         alike = measures.prtf(shared.mean, ready.problem, space.reciprocal_inv_nm)
     picked = pick(_candidates(members[choice.best].estimate, shared, polish), shared and shared.weight, alike)
     found = crystal(picked.obj, picked.support, space.steps_nm, space.q_centre_inv_a, task.like)
-    rejected = tuple(f"seed {members[place].seed}: {reason}" for place, reason in choice.rejected)
+    rejected = tuple(f"{_named(members[place])}: {reason}" for place, reason in choice.rejected)
     return Made(
         task=task,
         crystal=found,
@@ -203,6 +216,11 @@ def _assumed(task: Task) -> tuple[str, ...]:
     if not task.reading.started.saturation_counts:
         found.append("No pixel is saturated (no limit was sent).")
     return tuple(found)
+
+
+def _named(member: Member) -> str:
+    """What tells a run from the others of its job; generations are counted from 1 for people."""
+    return f"seed {member.seed}" + (f", generation {member.generation + 1}" if member.generation else "")
 
 
 def _told(runs: int, rejected: tuple[str, ...], alike: measures.Prtf | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reconstructor.choosing import POLISH, Candidate, common, compact, pick
+from reconstructor.choosing import POLISH, Candidate, common, pick
 from reconstructor.phasing import engine, population
 from reconstructor.phasing.alignment import overlap
 from reconstructor.phasing.kernels.reference import ReferenceKernel
@@ -100,12 +100,3 @@ def test_ten_cold_members_have_a_weight(noisy: Any) -> None:
         shared = common(some, population.choose(some))
         assert shared is not None
         assert (shared.weight, shared.mean) == (None, None)
-
-
-def test_compact_members_compare_as_the_whole_ones_do(noisy: Any) -> None:
-    """Cutting the empty surroundings changes no overlap."""
-    _, members, _ = noisy
-    small = compact(members)
-    assert small[0].estimate.shape < members[0].estimate.shape
-    whole = overlap(members[0].estimate.obj, members[1].estimate.obj)
-    assert overlap(small[0].estimate.obj, small[1].estimate.obj) == pytest.approx(whole, abs=2e-3)

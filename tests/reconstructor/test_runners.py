@@ -253,3 +253,21 @@ def test_a_task_is_a_pure_function_of_its_seeds(
         made.append(done.made)
     assert np.array_equal(made[0].crystal.density, made[1].crystal.density)
     assert made[0].quality == made[1].quality
+
+
+def test_a_guided_recipe_breeds_its_runs(runner_of: Callable[..., LocalRunner], task_of: Callable[..., Task]) -> None:
+    """Generations follow each other, lines of descent keep their seeds, and what is bred says nothing of likeness."""
+    runner = runner_of()
+    recipe = parse("Guided(generations=3, keep=0.75, sigma=0.5) * Sup(every=5, threshold=0.2) * HIO**40 * ER**10")
+    runner.begin(task_of(runs=4, recipe=recipe), 0.01)
+    done = wait_for(runner, Finished, Failed)
+    assert isinstance(done, Finished), done
+    made = done.made
+    assert made.seeds == (5, 6, 7, 8)
+    assert any(member.generation for member in made.members)
+    assert 4 + 1 + 1 <= len(made.members) + len(made.rejected) <= 4 + 3 + 3
+    told = [f"seed {m.seed}, generation {m.generation + 1}" for m in made.members if m.generation] + list(made.rejected)
+    assert any("generation 3" in sentence for sentence in told)
+    assert made.quality.mode_weight is None
+    assert made.prtf is None
+    assert done.iteration_s is not None

@@ -42,12 +42,18 @@ def task(played: Callable[..., Any]) -> work.Task:
 
 def test_runs_begin_with_seeds_of_their_own_and_one_warm(task: work.Task) -> None:
     """Seeds follow each other; one run of several may begin warm, a single one stays cold."""
-    assert list(work.beginnings(task)) == [(3, None), (4, None)]
+    assert [(b.seed, b.start, b.warm, b.generation) for b in work.beginnings(task)] == [
+        (3, None, False, 0),
+        (4, None, False, 0),
+    ]
     start = work.Warm(Start(obj=np.ones((48, 48, 48), np.complex64)), earlier_hold=True)
     warm = work.Task(**{**vars(task), "warm": start})
-    assert [(b.seed, b.start is not None) for b in work.beginnings(warm)] == [(3, True), (4, False)]
+    assert [(b.seed, b.start is not None, b.warm) for b in work.beginnings(warm)] == [
+        (3, True, True),
+        (4, False, False),
+    ]
     single = work.Task(**{**vars(warm), "job": replace(task.job, runs=1)})
-    assert work.beginnings(single) == [(3, None)]
+    assert [(b.seed, b.start) for b in work.beginnings(single)] == [(3, None)]
 
 
 def test_a_run_cut_short_at_low_resolution_is_made_whole(task: work.Task) -> None:
