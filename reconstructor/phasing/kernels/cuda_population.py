@@ -99,7 +99,7 @@ class CudaPopulation:
         """Partial coherence of one run from now on; such runs go one at a time."""
         self._psfs.pop(slot, None)
         if psf is not None:
-            coherence.transfer(psf, self.shape)
+            coherence.transfer(psf, self.shape)  # only to refuse what is no psf
             self._psfs[slot] = self._device.empty(psf.shape, np.float32)
             self._device.send(self._psfs[slot], psf.astype(np.float32))
 

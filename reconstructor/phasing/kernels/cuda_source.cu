@@ -223,7 +223,9 @@ KERNEL totals(const double* __restrict__ partials, int blocks, int largest, doub
     const int row = blockIdx.x, place = blockIdx.y * ROWS + row;
     const double* parts = partials + place * (size_t)blocks;
     double mine = 0;
-    for (int i = threadIdx.x; i < blocks; i += blockDim.x) mine = row == largest ? larger(mine, parts[i]) : mine + parts[i];
+    for (int i = threadIdx.x; i < blocks; i += blockDim.x) {
+        mine = row == largest ? larger(mine, parts[i]) : mine + parts[i];
+    }
     const double all = gathered(mine, row == largest);
     if (threadIdx.x == 0) sums[place] = all;
 }

@@ -121,8 +121,9 @@ static Outcome launch(void (*kernel)(A...), unsigned gx, unsigned gy, unsigned t
 static inline void __syncthreads() { emulated::hand_over(); }
 
 // The source comes after this, then EMULATED_LAUNCH with the names of its kernels.
-#define EMULATED_TRY(kernel) \
-    if (!std::strcmp(name, #kernel)) return emulated::launch(kernel, gx, gy, threads, arguments, sizes, count, backwards);
+#define EMULATED_TRY(kernel)                                                                                      \
+    if (!std::strcmp(name, #kernel))                                                                              \
+        return emulated::launch(kernel, gx, gy, threads, arguments, sizes, count, backwards);
 #define EMULATED_LAUNCH(KERNELS)                                                                                  \
     extern "C" int launch(const char* name, unsigned gx, unsigned gy, unsigned threads, void** arguments,         \
                           const std::size_t* sizes, std::size_t count, int backwards)                             \

@@ -196,9 +196,10 @@ def test_wrong_shapes_are_told(device: cuda.Device) -> None:
 
 
 def test_a_whole_run_equals_the_reference(device: cuda.Device) -> None:
-    """The engine goes through low resolution, support updates, twin removal and likelihood as with the reference."""
+    """The engine goes through low resolution, support updates, twin removal, partial coherence and likelihood alike."""
     problem, *_ = told((32, 32, 32), seed=3)
-    recipe = parse("Crop(0.5) * ER**4 | Sup(every=5) * Twin(at=0.2, iterations=2) * HIO**10 * ER**5 * ML**3", "short")
+    settings = "Sup(every=5) * Twin(at=0.2, iterations=2) * Coherent(at=0.6, every=5, reach=1, iterations=2)"
+    recipe = parse(f"Crop(0.5) * ER**4 | {settings} * HIO**10 * ER**5 * ML**3", "short")
     ends = []
     for kernel in (CudaKernel(device), ReferenceKernel()):
         *_, last = engine.run(recipe, problem, None, kernel, seed=1)
