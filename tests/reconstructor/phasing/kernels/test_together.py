@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 
 from reconstructor.phasing import engine
+from reconstructor.phasing.alignment import overlap
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.kernels import cuda
+from reconstructor.phasing.kernels.cpu import choose
 from reconstructor.phasing.kernels.cuda_kernel import CudaKernel
 from reconstructor.phasing.kernels.cuda_population import CudaPopulation
 from reconstructor.phasing.kernels.together import together
 from reconstructor.phasing.notation import parse
-from reconstructor.phasing.problem import Estimate, PhasingError, Problem
+from reconstructor.phasing.problem import Estimate, PhasingError, Problem, free_llk
 from tests.reconstructor.phasing.kernels.emulated_cupy import Emulated
 from tests.reconstructor.phasing.kernels.test_fused import crystal
 
@@ -68,6 +72,27 @@ def test_a_run_that_fails_leaves_the_others_alone(emulated: Emulated) -> None:
     for seed, one in ((0, first), (1, third)):
         assert isinstance(one, Estimate)
         assert (one.obj == run(seed, problem())(CudaKernel()).obj).all()
+
+
+@pytest.mark.gpu
+def test_twenty_long_runs_are_as_good_as_the_processor_s(grown_crystal) -> None:
+    """Long runs are chaotic, so no two kernels end alike: over 20 seeds neither is better, by overlap or free LLK."""
+    if reason := cuda.unavailable():
+        pytest.skip(reason)
+    made = grown_crystal(0)
+    recipe = parse("Sup(every=10) * HIO**150 * ER**50", "long")
+
+    def ended(kernel: Kernel, seed: int) -> Estimate:
+        *_, last = engine.run(recipe, made.problem, None, kernel, seed, every=200)
+        return last
+
+    kernel = choose(made.problem.shape)
+    device = together([partial(ended, seed=seed) for seed in range(20)], CudaPopulation(cuda.Device(), 20))
+    processor = [ended(kernel, seed) for seed in range(20)]
+    assert all(isinstance(one, Estimate) for one in device)
+    for score in (free_llk, lambda one: overlap(made.truth, one.obj)):
+        # chance alone makes a difference like this once in a thousand times
+        assert mannwhitneyu(*([score(one) for one in each] for each in (device, processor))).pvalue > 1e-3
 
 
 def test_runs_on_different_data_are_refused(emulated: Emulated) -> None:
