@@ -274,6 +274,14 @@ class Confirmed(Message, frozen=True, kw_only=True, tag="confirmed"):
     revision: int
 
 
+class ScanAborted(Message, frozen=True, kw_only=True, tag="scan_aborted"):
+    """Somebody at the control desk gave a scan up: no more of its frames are waited for. Said to the streamer."""
+
+    scan: Scan
+    """"" for the newest that is being measured."""
+    reason: str = ""
+
+
 class Notice(Message, frozen=True, kw_only=True, tag="notice"):
     """Something a person at the control desk should know: one plain sentence."""
 
@@ -283,5 +291,15 @@ class Notice(Message, frozen=True, kw_only=True, tag="notice"):
 
 
 AnyMessage = (
-    HoldStarted | HoldEnded | ScanStarted | FrameBlock | Angles | ScanEnded | Volume | JobProgress | Confirmed | Notice
+    HoldStarted
+    | HoldEnded
+    | ScanStarted
+    | FrameBlock
+    | Angles
+    | ScanEnded
+    | Volume
+    | JobProgress
+    | Confirmed
+    | ScanAborted
+    | Notice
 )

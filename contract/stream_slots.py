@@ -17,7 +17,7 @@ from contract.messages import (
 
 
 def default_slot(message: AnyMessage) -> str | None:
-    """The slot of a message by its kind and identity; None for what only those who listen now shall hear (Notice).
+    """The slot of a message by its kind and identity; None for what only those who listen now shall hear.
 
     hold/<crystal>, scan/<scan>/started/<window revision>, scan/<scan>/block/<window revision>/<which frames>,
     scan/<scan>/angles/<which frames>, scan/<scan>/ended, volume/<crystal or scan>/<hold>/<stage>, job/<scan>,

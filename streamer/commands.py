@@ -1,4 +1,4 @@
-"""`bragglive streamer` and `bragglive hold`."""
+"""`bragglive streamer`, `bragglive hold` and `bragglive scan`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from contract.messages import Crystal, Hold, HoldEnded, HoldStarted
+from contract.messages import Crystal, Hold, HoldEnded, HoldStarted, Scan, ScanAborted
 from contract.service import run
 from contract.settings import SettingsError, load
 from contract.stream import SecurityError, ask
@@ -25,6 +25,8 @@ hold = typer.Typer(
     help="Tell the services about a voltage hold: which crystal is held, at which voltage and for how long.",
 )
 app.add_typer(hold, name="hold")
+scan = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tell the streamer about a rocking scan.")
+app.add_typer(scan, name="scan")
 
 Config = Annotated[Path | None, typer.Option(help="TOML file; its table [streamer] is read.")]
 Control = Annotated[
@@ -149,14 +151,37 @@ def end(
     _tell(HoldEnded(hold=Hold(name), crystal=Crystal(crystal)), control, patience, config)
 
 
-def _tell(message: HoldStarted | HoldEnded, control: str | None, patience_s: float, config: Path | None) -> None:
+@scan.callback()
+def _scan() -> None:
+    """Have `abort` be a command of its own, though it is the only one."""
+
+
+@scan.command("abort")
+def abort(
+    name: Annotated[str, typer.Option("--scan", help="Its name. Default: the newest that is being measured.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, for those who read of it later.")] = "",
+    control: Control = None,
+    patience: Patience = 3.0,
+    config: Config = None,
+) -> None:
+    """A scan was given up: close it now, as aborted.
+
+    A detector that stops in the middle of a series says nothing, and the scan would be waited for until --stall.
+    Frames that are still on their way are taken and listed all the same.
+    """
+    _tell(ScanAborted(scan=Scan(name), reason=reason), control, patience, config)
+
+
+def _tell(
+    message: HoldStarted | HoldEnded | ScanAborted, control: str | None, patience_s: float, config: Path | None
+) -> None:
     """Say it to the streamer and print the answer; exit code 1 if it was not taken."""
     try:
         settings = load(StreamerSettings, SECTION, config, control=control)
         answer = ask(settings.addresses, message, patience_s, keys=settings.keys())
     except (SettingsError, SecurityError) as error:
         _refuse(str(error))
-    typer.echo(answer.text if answer.ok else f"bragglive hold: {answer.text}", err=not answer.ok)
+    typer.echo(answer.text if answer.ok else f"bragglive: {answer.text}", err=not answer.ok)
     raise typer.Exit(0 if answer.ok else 1)
 
 

@@ -11,14 +11,14 @@ import math
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import crc32c
 
 from contract.messages import AnyMessage, Notice, Scan
 from contract.stream import Publisher, scan_prefix
 from contract.telemetry import CurveOpened, FrameRejected, Happened, WorkFailed
-from streamer.archivist import Archived, Job
+from streamer.archivist import Archived, Archivist, Job
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, SeriesEnded, SeriesStarted, without_start
 from streamer.frame_queue import Message
@@ -46,12 +46,6 @@ class Policy(NamedTuple):
     unconfirmed_scans: int
 
 
-class Archives(Protocol):
-    """Who writes the archives; see `streamer.archivist`."""
-
-    def submit(self, job: Job) -> None: ...
-
-
 class Ingest:
     """All scans that are open, or closed and not yet confirmed, and what happens to them. Used from one thread."""
 
@@ -62,7 +56,7 @@ class Ingest:
         writer: Writer,
         retention: Retention,
         publisher: Publisher,
-        archives: Archives,
+        archivist: Archivist,
         happened: Callable[[Happened], None],
     ) -> None:
         self.scans: dict[Scan, MeasuredScan] = {}
@@ -77,7 +71,7 @@ class Ingest:
         self.writer = writer
         self.retention = retention
         self._publisher = publisher
-        self._archives = archives
+        self._archivist = archivist
         self._happened = happened
 
     def take(self, waiting: list[Message], now_s: float) -> None:
@@ -112,6 +106,11 @@ class Ingest:
         self._shown.append(scan.open.scan)
         self.release(scan)
 
+    def abort(self, scan: MeasuredScan, reason: str, now_s: float) -> None:
+        """An open scan was given up; what of it is still on its way is taken all the same."""
+        scan.open.assembly.abort(reason)
+        self._close(scan, now_s)
+
     def archive(self, scan: MeasuredScan) -> None:
         """Have the archive of a closed scan written, when all of it is in its journal."""
         if not scan.journal.settled:
@@ -120,7 +119,7 @@ class Ingest:
         scan.archive_again_s = None
         target = Path(scan.state.archive)
         dialect = scan.open.identity.dialect
-        self._archives.submit(Job(scan.finished(), scan.journal.path, dialect, target, scan.edition))
+        self._archivist.submit(Job(scan.finished(), scan.journal.path, dialect, target, scan.edition))
 
     def archived(self, result: Archived, now_s: float) -> None:
         """An archive is there, or could not be written."""

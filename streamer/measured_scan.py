@@ -25,6 +25,7 @@ from streamer.detectors.dialects import DIALECTS
 from streamer.detectors.records import Frame, SeriesStarted
 from streamer.finished import Finished
 from streamer.frame_queue import Message
+from streamer.gap_pattern import GapPattern, warning
 from streamer.journal import At, Entry, Record
 from streamer.open_scan import Counts, Identity, OpenScan, Rules, remarks, rocking_axis
 from streamer.rocking_curve import Closing
@@ -63,6 +64,7 @@ class MeasuredScan:
         self.archive_again_s: float | None = None
         """When to try again to archive it, after that failed."""
         self._announced = False
+        self._gaps = GapPattern()
         self._rules = rules
         self._publish = publish if self.state.confirmed is None else _silently
         self._happened = happened
@@ -265,8 +267,12 @@ class MeasuredScan:
         """A frame that is durable, and what was found in it."""
         if isinstance(counts, DecodeError):
             self._refuse(counts)
-        elif not self.open.take(frame, counts, received_s, now_s):
+            return
+        if not self.open.take(frame, counts, received_s, now_s):
             self._happened(FrameOutOfOrder(source=self.open.identity.source))
+        readers = self._gaps.take(frame.index)
+        if readers is not None:
+            self._publish(Notice(level="warning", text=warning(self.open.scan, readers), scan=self.open.scan))
 
     def _refuse(self, error: DecodeError) -> None:
         self._happened(FrameRejected(source=self.open.identity.source, reason=error.reason, detail=str(error)))

@@ -116,7 +116,7 @@ class Assembly:
         """Something came after the closing: wait for the grace, then close anew for the same reason or a better one."""
         if self._closed is not None:
             self._before, self._closed = self._closed, None
-            self._ordered = self._before if self._before.status == "aborted" else None
+            self._ordered = None
             self._ended_s = now_s
 
     def angles(self, pairs: Iterable[tuple[int, float]]) -> None:

@@ -1,12 +1,13 @@
-"""What peers say to the streamer (holds, angles, confirmations), and what it answers."""
+"""What peers say to the streamer (holds, angles, confirmations, aborts), and what it answers."""
 
 from __future__ import annotations
 
-from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted
+from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted, ScanAborted
 from streamer.ingest import Ingest
 from streamer.journal import At
 
 MAX_NAME = 200
+MAX_REASON = 500
 
 
 def hear(ingest: Ingest, message: AnyMessage, at: At) -> tuple[bool, str]:
@@ -21,6 +22,8 @@ def hear(ingest: Ingest, message: AnyMessage, at: At) -> tuple[bool, str]:
         return _confirmed(ingest, message)
     if isinstance(message, Angles):
         return _angles(ingest, message, at)
+    if isinstance(message, ScanAborted):
+        return _aborted(ingest, message, at)
     return False, f"the streamer takes no {type(message).__name__}"
 
 
@@ -40,3 +43,12 @@ def _angles(ingest: Ingest, message: Angles, at: At) -> tuple[bool, str]:
         return False, f"scan {message.scan} is not known, or was let go already"
     scan.angles(message, at)
     return True, f"{len(message.index)} angles of scan {message.scan} taken"
+
+
+def _aborted(ingest: Ingest, message: ScanAborted, at: At) -> tuple[bool, str]:
+    running = [scan for scan in ingest.scans.values() if not scan.closed and message.scan in ("", scan.open.scan)]
+    if not running:
+        return False, f"no scan {message.scan} is being measured".replace("  ", " ")
+    reason = message.reason[:MAX_REASON] or "it was given up at the control desk"
+    ingest.abort(running[-1], reason, at.monotonic_s)
+    return True, f"scan {running[-1].open.scan} is aborted"

@@ -23,6 +23,7 @@ from contract.messages import (
     Notice,
     Quality,
     Scan,
+    ScanAborted,
     ScanEnded,
     ScanStarted,
     Volume,
@@ -154,6 +155,7 @@ _ALL: tuple[AnyMessage, ...] = (
         hold_left_s=18.0,
     ),
     Confirmed(scan=SCAN, revision=4),
+    ScanAborted(scan=SCAN, reason="The beam was lost."),
     Notice(level="warning", text="Two frames of the scan never came.", scan=SCAN),
 )
 

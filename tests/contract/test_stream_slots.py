@@ -21,6 +21,7 @@ SLOTS = {
     "job_progress": "job/s0054",
     "confirmed": "confirmed/s0054",
     "notice": None,
+    "scan_aborted": None,
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
-from contract.messages import AnyMessage, HoldEnded, HoldStarted
+from contract.messages import AnyMessage, HoldEnded, HoldStarted, Scan, ScanAborted
 from contract.stream import Addresses, open_publisher
 from streamer.commands import app
 
@@ -65,10 +65,16 @@ def test_hold_end_needs_no_name(desk: Desk) -> None:
     assert desk.heard == [HoldEnded(hold="", crystal="")]  # type: ignore[arg-type]
 
 
+def test_scan_abort_says_which_and_why(desk: Desk) -> None:
+    """The message carries the name, if there is one, and the reason."""
+    assert desk.run("scan", "abort", "--reason", "the beam was lost") == (0, "taken\n")
+    assert desk.heard == [ScanAborted(scan=Scan(""), reason="the beam was lost")]
+
+
 def test_a_refusal_is_printed_and_the_exit_code_is_1(desk: Desk) -> None:
     """What the streamer does not take is told in its own words."""
     desk.answer = (False, "no hold is running")
-    assert desk.run("hold", "end") == (1, "bragglive hold: no hold is running\n")
+    assert desk.run("hold", "end") == (1, "bragglive: no hold is running\n")
 
 
 def test_nobody_there_is_told_in_a_sentence(desk: Desk) -> None:
@@ -102,6 +108,8 @@ def test_a_wrong_setting_is_named_before_anything_is_opened() -> None:
         (["hold"], ("start", "end", "voltage hold")),
         (["hold", "start"], ("--crystal", "--voltage", "--for", "bragglive hold start --crystal IV")),
         (["hold", "end"], ("--crystal", "--name")),
+        (["scan"], ("abort", "rocking scan")),
+        (["scan", "abort"], ("--scan", "--reason", "aborted")),
     ],
 )
 def test_help_teaches(arguments: list[str], words: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from contract.messages import (
     FrameBlock,
     Notice,
     Scan,
+    ScanAborted,
     ScanEnded,
     ScanStarted,
 )
@@ -80,6 +81,34 @@ def test_the_next_start_closes_the_scan_of_the_same_source_only(
     assert messages.index(ended[0]) < messages.index(messages.of(ScanStarted)[2])
     one.send(*other.images[1:], source="tcp://other")
     assert one.received().of(ScanEnded)[0].status == "complete"
+
+
+def test_an_aborted_scan_is_closed_at_once_and_what_was_on_its_way_is_taken_together(
+    bench: Callable[..., Any], series: Callable[..., Any]
+) -> None:
+    """An operator's word closes the scan; stale frames, as after an abort at the detector, make one new end."""
+    one, sent = bench(), series()
+    one.send(sent.start, *sent.images[:3])
+    assert one.tell(ScanAborted(scan=Scan(""), reason="the beam was lost")) == (True, "scan series-A is aborted")
+    first = one.received().of(ScanEnded)[0]
+    assert (first.status, first.reason, first.frames_received) == ("aborted", "the beam was lost", 3)
+    one.send(*sent.images[3:6])
+    one.wait(2.1)
+    (again,) = one.received().of(ScanEnded)
+    assert (again.status, again.missing) == ("aborted", (6, 7, 8))
+    assert one.tell(ScanAborted(scan=Scan(""))) == (False, "no scan is being measured")
+    one.crash()
+    assert one.received().of(ScanEnded)[-1].status == "aborted"
+
+
+def test_a_second_reader_of_the_stream_is_recognised(bench: Callable[..., Any], series: Callable[..., Any]) -> None:
+    """When just every other frame comes, people are told once why; random losses are none of that."""
+    one, shared, lossy = bench(), series("A", frames=40), series("B", frames=40)
+    one.send(shared.start, *shared.images[1::2])
+    (notice,) = one.received().of(Notice)
+    assert "another program seems to read the same detector stream" in notice.text
+    one.send(lossy.start, *(lossy.images[i] for i in range(40) if i % 7 not in (2, 5)))
+    assert [message for message in one.received().of(Notice) if "another program" in message.text] == []
 
 
 def test_two_series_interleaved_are_kept_apart(bench: Callable[..., Any], series: Callable[..., Any]) -> None:

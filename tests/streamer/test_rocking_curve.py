@@ -90,13 +90,14 @@ def test_the_next_series_closes_the_curve_at_once() -> None:
 
 
 def test_an_abort_closes_the_curve_as_aborted() -> None:
-    """What an operator aborted is called aborted, whatever came of it."""
+    """What an operator aborted is called aborted; what was still on its way is taken together, and it stays aborted."""
     assembly = grown(5, [0, 1])
     assembly.abort("the shutter was closed")
     assert assembly.close(1.0) == Closing("aborted", "the shutter was closed")
     assert assembly.look(2) == "late"
     assembly.take(2, point(2), 2.0)
-    assert assembly.close(2.0) == Closing("aborted", "the shutter was closed")
+    assert assembly.close(2.0) is None
+    assert assembly.close(4.0) == Closing("aborted", "the shutter was closed")
     assert assembly.curve().missing == (3, 4)
 
 
