@@ -1,8 +1,14 @@
-"""What to compute next: pure, time is an argument, one job in flight.
+"""What to compute next: pure, time is an argument, one job in flight a device and one a scan.
 
-While a scan grows: provisional volumes, none before its peak has passed, always on the newest frames. After its last
-frame: one provisional volume of the full curve, then a refined one sized to be ready before the hold ends, then
-better revisions while time remains. A job whose data are stale, or that keeps a due one waiting, is dropped.
+While a scan grows: provisional volumes, always of the newest frames. From the crystal's last object as soon as it is
+laid over the frames so far (first that object itself, from the peak on warm runs), cold ones only when the peak has
+passed. After the last frame: one provisional volume of the whole curve, then a refined one sized to be ready before
+the hold ends, then better revisions while time remains. A job whose data are stale, or that would cost another scan
+its deadline, is dropped.
+
+Whose turn it is. A refined volume that would miss its hold's end if anything else came first; the newest scan's
+first provisional volume, or that of its whole curve; then whichever scan was served least recently. So a scan waits
+for no more than one job of each other, but for those that are in a hurry.
 """
 
 from __future__ import annotations
@@ -10,30 +16,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconstructor.jobs import Decision, Drop, Job, Offer, Outlook, Rest, Start
-from reconstructor.phasing.recipe import scaled
+from contract.messages import Scan
+from reconstructor import sizing
+from reconstructor.deadlines import room
+from reconstructor.jobs import Begins, Begun, Decision, Drop, Outlook, Rest, Start
+from reconstructor.situation import DROP_S, Situation, given_up, may_refine, situation
+from reconstructor.sizing import FIRST_SHARE, PUBLISH_S, Machine
 from reconstructor.speed import Speed
 
-PUBLISH_S = 0.6
-"""Kept free before the hold's end: archive and publication."""
-FIRST_SHARE = 0.6
-"""The first refined volume may take this share of the time left; machines are not always as fast as they were."""
-RESERVE = 0.1
-"""Of the time left, kept free for what follows the runs beyond what that took before."""
-LEAST_SHARE = 0.2
-"""A recipe cut to less than this share of its iterations is no longer that recipe."""
-GOOD_SHARE = 0.25
-"""A cheaper offer is preferred to one that would have to be cut below this share."""
-SAFETY = 0.8
-"""Better revisions are begun only if their estimate takes at most this share of the time left."""
-LEAST_PROVISIONAL = 0.5
-"""A provisional recipe is not cut below this share of its iterations, however slow the machine."""
 FIRST_VOLUME_RISK = 1.5
 """A scan's first provisional volume is begun though its estimate is longer than the rest of the scan by this."""
-UNKNOWN_HOLD_S = 60.0
-"""Time a refined volume may take when nobody said when the hold ends."""
-ATTEMPTS = 2
-"""A refined job that failed so often is not tried again on the same frames."""
+LATE_SHARE = 0.05
+"""Late frames are worth another provisional volume only if they are this share of those shown."""
+LAST_HOLD_SHARE = 0.1
+"""The last hold's object is laid over the frames anew after this share of the curve."""
+WORTH_RESTARTING = 0.5
+"""Late frames restart a refined job only if the new one can take this share of the old one's time."""
+PATIENCE_S = 8.0
+"""While another scan grows, a refined job is sized to hold up its volumes no longer."""
 
 
 @dataclass(frozen=True)
@@ -41,213 +41,212 @@ class Agenda:
     """The rules and the machine they are applied on."""
 
     workers: int
+    """Runs that one device does at once."""
     speed: Speed
     provisional_s: float = 2.0
-    """A provisional volume should take no longer."""
+    """From the last frame to the provisional volume of the whole curve; no other one should take longer either."""
+    devices: int = 1
+    """Jobs in flight at most."""
 
-    def decide(self, now: float, outlooks: Sequence[Outlook], running: Job | None) -> Decision:
-        """What to do now. With a job in flight only Drop or Rest."""
-        due = self._due(now, outlooks)
-        if running is None:
-            return due or Rest()
-        reason = self._stale(now, outlooks, running, due)
-        return Drop(reason) if reason else Rest()
+    def decide(self, now: float, outlooks: Sequence[Outlook], begun: Sequence[Begun]) -> Decision:
+        """What to do now: stop a job in flight, or begin one on a device that is free, or neither."""
+        seen = self._seen(now, outlooks, begun)
+        for flying in begun:
+            if reason := self._unwanted(seen, flying):
+                return Drop(flying.job, reason)
+        if seen.free < 1:
+            return Rest()
+        return self._urgent(seen) or _better(seen) or Rest()
 
     def refined(self, now: float, outlook: Outlook) -> Start | None:
-        """The first refined job of a scan, sized for the time left from `now` on; None without an offer."""
-        if not outlook.refined:
-            return None
-        end = outlook.hold_ends_at
-        left = UNKNOWN_HOLD_S if end is None else end - now - PUBLISH_S
-        plans = [self._sized(now, outlook, offer, left) for offer in outlook.refined]
-        good = [plan for plan in plans if plan.fits and _share(plan, outlook) >= GOOD_SHARE]
-        fitting = [plan for plan in plans if plan.fits]
-        if good:
-            return good[0]
-        if fitting:
-            return max(fitting, key=lambda plan: _share(plan, outlook))
-        return min(plans, key=lambda plan: plan.estimate_s)
+        """The first refined job of a scan that has the machine to itself, from `now` on; None without an offer."""
+        return sizing.refined(self._machine, outlook, now, outlook.hold_ends_at)
 
-    def expected_refined_s(self, now: float, outlook: Outlook, running: tuple[Start, float] | None) -> float | None:
+    def expected_refined_s(self, now: float, outlook: Outlook, begun: Begun | None) -> float | None:
         """Seconds from now until the scan's first refined volume is expected; None if there is one, or none to come.
 
-        `running` is the job in flight for this scan and when it began.
+        `begun` is the job in flight for this scan.
         """
         if outlook.refined_frames or not outlook.refined:
             return None
-        if running is not None and running[0].job.stage == "refined":
-            return max(0.0, running[1] + running[0].estimate_s - now)
+        if begun is not None and begun.job.stage == "refined":
+            return max(0.0, begun.at + begun.plan.estimate_s - now)
         last = outlook.last_frame_expected_at
         if last is None and not outlook.over:
             return None
         begin = max(now, last or now)
-        shown = outlook.provisional and outlook.shown_frames < outlook.expected
-        begin += self._provisional(outlook).estimate_s if shown else 0.0
+        if outlook.provisional and not outlook.shown_over and outlook.shown_frames < outlook.expected:
+            begin += self._provisional(outlook, "cold").estimate_s
         plan = self.refined(begin, outlook)
         return None if plan is None else begin + plan.estimate_s - now
 
-    def _due(self, now: float, outlooks: Sequence[Outlook]) -> Start | None:
-        """The most urgent job: the newest scan's provisional, first refined by their holds' ends, then better ones."""
-        alive = [outlook for outlook in outlooks if outlook.located]
-        newest_first = sorted(alive, key=lambda o: -o.began_at)
-        provisional = next((self._provisional(o) for o in newest_first if self._wants_provisional(now, o)), None)
-        waiting = [o for o in alive if _wants_refined(o)]
-        first = min(waiting, key=lambda o: (_too_late(now, o), _end(o)), default=None)
-        refined = None if first is None else self.refined(now, first)
-        if provisional is not None and not self._presses(now + provisional.estimate_s, refined, first):
-            return provisional
-        if refined is not None:
-            return refined
-        growing = any(o.peak_passed and not o.over for o in alive)
-        for outlook in newest_first:
-            better = None if growing else self._better(now, outlook)
-            if better is not None:
-                return better
-        return None
+    def too_late(self, now: float, outlooks: Sequence[Outlook], begun: Sequence[Begun]) -> dict[Scan, float]:
+        """Scans whose first refined volume cannot be out before their hold ends, and when it would be at the earliest.
 
-    def _presses(self, later: float, refined: Start | None, outlook: Outlook | None) -> bool:
-        """Whether a refined job that fits now would not any more if it were begun later."""
-        if refined is None or outlook is None or not refined.fits:
-            return False
-        then = self.refined(later, outlook)
-        return then is None or not then.fits
+        Nothing is told of a scan without an offer, or whose hold has no known end or is over already.
+        """
+        seen = self._seen(now, outlooks, begun)
+        missed = [claim for claim in seen.claims if claim.scan not in seen.possible]
+        late = {claim.scan: claim.ready_at + seen.least_s[claim.scan] + PUBLISH_S for claim in missed}
+        for flying in begun:
+            outlook = seen.of(flying)
+            if flying.job.stage == "provisional" or outlook is None or outlook.refined_frames:
+                continue
+            out_at = seen.ends_at(flying) + PUBLISH_S
+            if outlook.hold_ends_at is not None and now < outlook.hold_ends_at < out_at:
+                late[outlook.scan] = out_at
+        return late
 
-    def _wants_provisional(self, now: float, outlook: Outlook) -> bool:
-        if not (outlook.provisional and outlook.peak_passed and outlook.frames > outlook.shown_frames):
-            return False
-        if outlook.refined_frames >= outlook.frames:
-            return False
-        estimate = self._provisional(outlook).estimate_s
+    @property
+    def _machine(self) -> Machine:
+        return Machine(self.workers, self.speed)
+
+    def _seen(self, now: float, outlooks: Sequence[Outlook], begun: Sequence[Begun]) -> Situation:
+        return situation(now, outlooks, begun, self._machine, self.devices)
+
+    def _urgent(self, seen: Situation) -> Start | None:
+        """The most urgent provisional or first refined job of those scans that have none in flight."""
+        idle = [outlook for outlook in _idle(seen) if outlook.located]
+        shows = [(o, begins) for o in idle if (begins := self._shows(seen.now, o)) is not None]
+        show = min(shows, key=lambda found: _turn(found[0]), default=None)
+        plan = None if show is None else self._provisional(*show)
+        waiting = _in_order([o for o in idle if may_refine(o)], seen.met)
+        if not waiting:
+            return plan
+        if show is not None and plan is not None and _goes_first(seen, show[0], plan, waiting[0]):
+            return plan
+        return self._first_refined(seen, waiting[0])
+
+    def _first_refined(self, seen: Situation, outlook: Outlook) -> Start | None:
+        """A refined job that leaves room for those of the other scans, and does not hold up one that grows for long."""
+        claims = seen.claims
+        own = next((claim for claim in claims if claim.scan == outlook.scan), None)
+        growing = sum(other.scan != outlook.scan for other in _growing(seen))
+        most = PATIENCE_S if growing >= seen.free else float("inf")
+        if own is None or outlook.scan not in seen.met:
+            until = None if outlook.hold_ends_at is None else seen.now
+            return sizing.refined(self._machine, outlook, seen.now, until, most)
+        others = [claim for claim in claims if claim is not own]
+        space = room(own, others, seen.free_at())
+        fair = FIRST_SHARE * (own.until - seen.now) * self.devices / len(claims)
+        return sizing.refined(self._machine, outlook, seen.now, seen.now + space + PUBLISH_S, min(most, fair))
+
+    def _shows(self, now: float, outlook: Outlook) -> Begins | None:
+        """From what a provisional volume of a scan would begin now; None if none is wanted."""
+        begins, fresh = _begins(outlook), outlook.frames - outlook.shown_frames
+        if begins is None or not outlook.provisional or fresh <= 0 or outlook.refined_frames >= outlook.frames:
+            return None
         if outlook.over:
-            return True
+            wanted = not outlook.shown_over or fresh > LATE_SHARE * outlook.shown_frames
+        elif begins == "last hold" and outlook.shown_frames and fresh < LAST_HOLD_SHARE * outlook.expected:
+            wanted = False
+        else:
+            wanted = self._comes_before_the_last_frame(now, outlook, begins)
+        return begins if wanted else None
+
+    def _comes_before_the_last_frame(self, now: float, outlook: Outlook, begins: Begins) -> bool:
+        """Whether a provisional volume begun now would; also if nobody knows, or frames stay away."""
         last = outlook.last_frame_expected_at
         overdue = now - outlook.last_frame_at > max(1.0, 3 * (outlook.frame_time_s or 0.0))
         # The first volume of a scan is worth the risk that the last frame overtakes it.
         share = 1.0 if outlook.shown_frames else FIRST_VOLUME_RISK
-        return last is None or overdue or now + estimate / share < last
+        return last is None or overdue or now + self._provisional(outlook, begins).estimate_s / share < last
 
-    def _provisional(self, outlook: Outlook) -> Start:
-        """The first offer that is quick enough; if none is, the cheapest, its recipe shortened."""
-        runs = max(2, self.workers)
-        for offer in outlook.provisional:
-            estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
-            if estimate <= self.provisional_s:
-                break
-        else:
-            around = self.speed.around(offer.window.shape)
-            share = max(LEAST_PROVISIONAL, (self.provisional_s - around) / max(estimate - around, 1e-9))
-            offer = Offer(offer.window, scaled(offer.recipe, max(1, round(offer.recipe.iterations * share))))
-            estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
-        job = Job(
-            scan=outlook.scan,
-            window_revision=outlook.window_revision,
-            stage="provisional",
-            frames=outlook.frames,
-            offer=offer,
-            runs=runs,
-            first_seed=1000 * outlook.frames,
-        )
-        return Start(job, estimate, fits=True)
+    def _provisional(self, outlook: Outlook, begins: Begins) -> Start:
+        within = self.provisional_s - (PUBLISH_S if outlook.over else 0.0)
+        return sizing.provisional(self._machine, outlook, begins, within)
 
-    def _sized(self, now: float, outlook: Outlook, offer: Offer, left_s: float) -> Start:
-        """A first refined job by one offer: as many iterations as fit, three runs or more."""
-        runs = self.workers * -(-offer.recipe.runs.least // self.workers)
-        shape = offer.window.shape
-        rounds = runs // self.workers
-        room = FIRST_SHARE * left_s - self.speed.around(shape)
-        share = room / (rounds * self.speed.run(offer.recipe, shape))
-        if share < LEAST_SHARE:
-            room = left_s - self.speed.around(shape)
-            share = min(LEAST_SHARE, room / (rounds * self.speed.run(offer.recipe, shape)))
-        fits = share >= LEAST_SHARE
-        cut = scaled(offer.recipe, max(1, round(offer.recipe.iterations * min(1.0, max(share, LEAST_SHARE)))))
-        job = Job(
-            scan=outlook.scan,
-            window_revision=outlook.window_revision,
-            stage="refined",
-            frames=outlook.frames,
-            offer=Offer(offer.window, cut),
-            runs=runs,
-            first_seed=outlook.refined_runs,
-            finish_by=self._finish_by(now, outlook, offer),
-        )
-        return Start(job, self.speed.job(cut, shape, runs, self.workers), fits)
-
-    def _better(self, now: float, outlook: Outlook) -> Start | None:
-        """More runs for a refined volume, if they can be ready before the hold ends."""
-        offer = outlook.refined_offer
-        if offer is None or outlook.refined_frames < outlook.frames or not outlook.over:
-            return None
-        wanted = offer.recipe.runs.cold - outlook.refined_runs
-        runs = min(2 * self.workers, wanted)
-        if runs < 1 or outlook.failures >= ATTEMPTS:
-            return None
-        estimate = self.speed.job(offer.recipe, offer.window.shape, runs, self.workers)
-        end = outlook.hold_ends_at
-        if end is not None and now + estimate / SAFETY + PUBLISH_S > end:
-            return None
-        job = Job(
-            scan=outlook.scan,
-            window_revision=outlook.window_revision,
-            stage="refined",
-            frames=outlook.frames,
-            offer=offer,
-            runs=runs,
-            first_seed=outlook.refined_runs,
-            more=True,
-            finish_by=self._finish_by(now, outlook, offer),
-        )
-        return Start(job, estimate, fits=True)
-
-    def _finish_by(self, now: float, outlook: Outlook, offer: Offer) -> float | None:
-        """When runs have to end so that their volume is out before the hold ends, also if all goes slower by then."""
-        end = outlook.hold_ends_at
-        if end is None:
-            return None
-        after = self.speed.around(offer.window.shape)
-        return end - PUBLISH_S - max(after, min(2 * after, RESERVE * (end - now)))
-
-    def _stale(self, now: float, outlooks: Sequence[Outlook], running: Job, due: Start | None) -> str:
-        """Why the job in flight is not wanted any more; "" if it is."""
-        outlook = next((o for o in outlooks if o.scan == running.scan), None)
-        if outlook is None or outlook.window_revision != running.window_revision:
+    def _unwanted(self, seen: Situation, flying: Begun) -> str:
+        """Why a job in flight is not wanted any more; "" if it is."""
+        job, outlook = flying.job, seen.of(flying)
+        if outlook is None:
             return "its scan was replaced"
-        if running.stage == "provisional":
-            return "the last frame has come" if outlook.over and running.frames < outlook.frames else ""
-        if running.frames < outlook.frames:
-            return f"{outlook.frames - running.frames} more frames have come"
-        if running.more and due is not None and not due.job.more:
-            return f"a {due.job.stage} volume of {due.job.scan} is due"
-        if running.more and _too_late(now, outlook):
+        if job.stage == "provisional" and outlook.over and not job.over and job.frames < outlook.frames:
+            return "the last frame has come"
+        if job.stage == "refined" and job.frames < outlook.frames and self._worth_restarting(seen, outlook, flying):
+            return f"{outlook.frames - job.frames} more frames have come"
+        without = seen.without(flying)
+        if without.in_time(without.caution) > seen.in_time(without.caution):
+            return "another refined volume would miss the end of its hold"
+        if job.stage == "provisional":
+            return ""
+        better = outlook.refined_frames >= job.frames
+        if better and outlook.hold_over(seen.now):
             return "its hold is over"
-        urgent = due is not None and due.job.scan != running.scan and due.fits and due.job.finish_by is not None
-        if urgent and (_too_late(now, outlook) or outlook.hold_ends_at is None):
-            return "another scan's hold ends first"
+        due = self._urgent(without)
+        if due is not None and due.job.scan != job.scan and (better or _gives_way(seen, without, flying, due)):
+            return f"a {due.job.stage} volume of {due.job.scan} is due"
         return ""
 
-
-def _wants_refined(outlook: Outlook) -> bool:
-    return (
-        bool(outlook.refined)
-        and outlook.over
-        and outlook.frames > outlook.refined_frames
-        and outlook.failures < ATTEMPTS
-    )
+    def _worth_restarting(self, seen: Situation, outlook: Outlook, flying: Begun) -> bool:
+        """Whether a refined job of all frames can be nearly as thorough, and in time if the old one was to be."""
+        again = self.refined(seen.now + DROP_S, outlook)
+        if again is None or again.estimate_s < WORTH_RESTARTING * flying.plan.estimate_s:
+            return False
+        return again.fits or not flying.plan.fits or outlook.hold_over(seen.now)
 
 
-def _share(plan: Start, outlook: Outlook) -> float:
-    """Share of its offer's iterations that a plan keeps."""
-    whole = next(o for o in outlook.refined if o.window == plan.job.offer.window and o.recipe.name == _name(plan))
-    return plan.job.offer.recipe.iterations / whole.recipe.iterations
+def _better(seen: Situation) -> Start | None:
+    """A better refined volume of the scan that was served least recently, on a device that no growing scan needs."""
+    idle = _idle(seen)
+    if sum(outlook in idle and outlook.peak_passed for outlook in _growing(seen)) >= seen.free:
+        return None
+    done = [o for o in idle if o.located and o.over and o.refined_frames >= o.frames and not given_up(o)]
+    plans = (sizing.better(seen.machine, o, seen.now, o.hold_ends_at) for o in sorted(done, key=lambda o: o.served_at))
+    return next((plan for plan in plans if plan is not None), None)
 
 
-def _name(plan: Start) -> str:
-    return plan.job.offer.recipe.name
+def _gives_way(seen: Situation, without: Situation, flying: Begun, due: Start) -> bool:
+    """Whether a first refined job that has long to go lets another scan's first volume by, and is in time all the same.
+
+    Begun anew while that scan grows, it is sized to end soon: so this happens to it no more than once a scan.
+    """
+    first = due.job.stage == "provisional" and any(o.scan == due.job.scan and _first(o) for o in seen.outlooks)
+    long = seen.ends_at(flying) - seen.now > PATIENCE_S
+    return first and long and without.in_time(without.caution) >= seen.in_time(1.0)
 
 
-def _too_late(now: float, outlook: Outlook) -> bool:
-    return outlook.hold_ends_at is not None and now >= outlook.hold_ends_at
+def _goes_first(seen: Situation, show: Outlook, plan: Start, refined: Outlook) -> bool:
+    """Whether a provisional job comes before the next refined one: it costs no deadline, and it is its turn."""
+    if seen.met.keys() - seen.after(plan.estimate_s).keys():
+        return False
+    return _first(show) or show.scan == refined.scan or show.served_at <= refined.served_at
 
 
-def _end(outlook: Outlook) -> float:
-    return float("inf") if outlook.hold_ends_at is None else outlook.hold_ends_at
+def _begins(outlook: Outlook) -> Begins | None:
+    """From what runs of a provisional job can begin so that their volume is worth showing."""
+    if outlook.peak_passed:
+        return "cold and warm" if outlook.warm else "cold"
+    if not outlook.warm:
+        return None
+    return "warm" if outlook.peak_reached else "last hold"
+
+
+def _first(outlook: Outlook) -> bool:
+    """Whether a provisional volume would be the scan's first, or the first of its whole curve."""
+    return outlook.shown_frames == 0 or (outlook.over and not outlook.shown_over)
+
+
+def _turn(outlook: Outlook) -> tuple[bool, float]:
+    """Order of provisional volumes: first ones, the newest scan before the others; then the least recently served."""
+    return (False, -outlook.began_at) if _first(outlook) else (True, outlook.served_at)
+
+
+def _in_order(waiting: Sequence[Outlook], met: dict[Scan, float]) -> list[Outlook]:
+    """First those that can be in time, the earliest end first; then those whose last frame came first."""
+
+    def order(outlook: Outlook) -> tuple[bool, float]:
+        ends = outlook.hold_ends_at
+        return (False, ends) if outlook.scan in met and ends is not None else (True, outlook.last_frame_at)
+
+    return sorted(waiting, key=order)
+
+
+def _idle(seen: Situation) -> list[Outlook]:
+    """Scans without a job in flight."""
+    busy = {flying.job.scan for flying in seen.begun}
+    return [outlook for outlook in seen.outlooks if outlook.scan not in busy]
+
+
+def _growing(seen: Situation) -> list[Outlook]:
+    return [outlook for outlook in seen.outlooks if not outlook.over]

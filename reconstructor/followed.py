@@ -135,10 +135,10 @@ class FollowedScan:
         )
         return self.outlook
 
-    def done(self, job: Job, succeeded: bool) -> None:
+    def done(self, job: Job, succeeded: bool, at: float) -> None:
         """A job of this scan came to its end."""
         if self.outlook is not None:
-            self.outlook = finished(self.outlook, job, succeeded)
+            self.outlook = finished(self.outlook, job, succeeded, at)
 
     def _blank(self) -> Outlook:
         return Outlook(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from contract.messages import JobProgress
+from contract.messages import JobProgress, Scan
 from reconstructor.agenda import Agenda
 from reconstructor.flight import Progressed
 from reconstructor.followed import FollowedScan
-from reconstructor.jobs import Job, Outlook, Start
+from reconstructor.jobs import Begun, Job, Outlook, Start
 from reconstructor.phasing import notation
 
 State = Literal["planned", "running", "done", "dropped", "failed", "waiting"]
@@ -25,14 +26,18 @@ class Flying:
     began_at: float
     progress: Progressed | None = None
 
+    @property
+    def begun(self) -> Begun:
+        """The same as the agenda sees it."""
+        return Begun(self.plan, self.began_at)
+
 
 def expected_refined_s(agenda: Agenda, scan: FollowedScan, flying: Flying | None, now: float) -> float | None:
     """Seconds until the scan's first refined volume, as far as can be said."""
     if scan.outlook is None:
         return None
     mine = flying is not None and flying.plan.job.scan == scan.started.scan
-    running = (flying.plan, flying.began_at) if mine and flying is not None else None
-    return agenda.expected_refined_s(now, scan.outlook, running)
+    return agenda.expected_refined_s(now, scan.outlook, flying.begun if mine and flying is not None else None)
 
 
 def running(agenda: Agenda, scan: FollowedScan, flying: Flying, now: float) -> JobProgress:
@@ -93,22 +98,24 @@ def waiting(agenda: Agenda, scan: FollowedScan, now: float) -> JobProgress | Non
     )
 
 
-def impossible(agenda: Agenda, scan: FollowedScan, now: float) -> str:
-    """A sentence, if no refined volume can be ready before the hold ends; "" if one can, or nobody knows."""
-    outlook = scan.outlook
-    if outlook is None or outlook.hold_ends_at is None or outlook.refined_frames or not outlook.refined:
-        return ""
-    begin = max(now, outlook.last_frame_expected_at or now)
-    plan = agenda.refined(begin, outlook)
-    if plan is None or plan.fits:
-        return ""
+def impossible(agenda: Agenda, outlooks: Sequence[Outlook], flying: Flying | None, now: float) -> dict[Scan, str]:
+    """A sentence on each scan whose first refined volume cannot be ready before its hold ends."""
+    late = agenda.too_late(now, outlooks, [] if flying is None else [flying.begun])
+    return {o.scan: _too_late(o, late[o.scan], now) for o in outlooks if o.scan in late}
+
+
+def _too_late(outlook: Outlook, ready_at: float, now: float) -> str:
+    left, last = (outlook.hold_ends_at or now) - now, outlook.last_frame_expected_at
+    rest = "all of its frames are in" if last is None else f"its last frame is due in {max(0.0, last - now):.0f} s"
     return (
-        f"A refined volume of {outlook.scan} needs about {plan.estimate_s:.0f} s after the last frame, "
-        f"but the hold ends {max(0.0, outlook.hold_ends_at - begin):.0f} s after it."
+        f"No refined volume of {outlook.scan} will be ready before its hold ends in {left:.0f} s: it needs about "
+        f"{ready_at - now:.0f} s more, and {rest}. The best volume by then is what there is to decide on."
     )
 
 
 def _sentence(job: Job, fits: bool) -> str:
+    if job.begins == "last hold":
+        return f"The last hold's crystal, laid over {job.frames} frames."
     shape = " × ".join(str(n) for n in job.offer.window.shape)
     late = "" if fits else " It will not be ready before the hold ends."
     what = "A better refined" if job.more else f"A {job.stage}"

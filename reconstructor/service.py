@@ -224,7 +224,7 @@ class ReconstructorService:
         if scan is None or scan.started.window_revision != job.window_revision:
             return
         if state != "dropped":
-            scan.done(job, succeeded)
+            scan.done(job, succeeded, self._clock())
         self._teller.ended(job, scan, state, detail, self._clock())
 
     def _learn(self, speed: Speed) -> None:
@@ -235,8 +235,9 @@ class ReconstructorService:
     def _decide(self) -> None:
         outlooks = [seen for scan in list(self._scans.scans.values()) if (seen := self._look(scan)) is not None]
         now = self._clock()
-        flying = self._runner.flying
-        match self._agenda.decide(now, outlooks, flying):
+        self._teller.late(self._agenda, outlooks, self._flying, now)
+        begun = [] if self._flying is None else [self._flying.begun]
+        match self._agenda.decide(now, outlooks, begun):
             case Start() as plan:
                 self._begin(plan, now)
             case Drop():
@@ -252,7 +253,7 @@ class ReconstructorService:
         if fresh:
             after = self._clock()
             scan.next_look_at = after + LOOK_SHARE * (after - began)
-            self._teller.obstacles(self._agenda, scan, after)
+            self._teller.obstacles(scan)
             if scan.over:
                 self._take_up(scan)
         return scan.outlook if fresh else seen

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from contract.messages import Notice, Scan
 from contract.stream import Publisher
 from reconstructor import reports
 from reconstructor.agenda import Agenda
 from reconstructor.followed import FollowedScan
-from reconstructor.jobs import Job
+from reconstructor.jobs import Job, Outlook
 from reconstructor.reports import Flying
 
 REPORT_S = 0.5
@@ -37,14 +37,11 @@ class Teller:
             del self._said[next(iter(self._said))]
         self.notice(level, text, scan)
 
-    def obstacles(self, agenda: Agenda, scan: FollowedScan, now: float) -> None:
-        """Say once what keeps a scan from being phased, as soon as it will not mend itself, or from being in time."""
+    def obstacles(self, scan: FollowedScan) -> None:
+        """Say once what keeps a scan from being phased, as soon as it will not mend itself."""
         name = scan.started.scan
         if scan.obstacle and (scan.over or scan.started.geometry is None):
             self.once("warning", f"{name}: {scan.obstacle}", name)
-        late = reports.impossible(agenda, scan, now)
-        if late:
-            self.once("warning", late, name, key=f"impossible {name}")
 
     def begun(self, agenda: Agenda, scan: FollowedScan, flying: Flying, now: float) -> None:
         """A job begins."""
@@ -53,6 +50,11 @@ class Teller:
     def ended(self, job: Job, scan: FollowedScan, state: reports.State, detail: str, now: float) -> None:
         """A job came to its end."""
         self._out.publish(reports.ended(job, scan, state, detail, now))
+
+    def late(self, agenda: Agenda, outlooks: Sequence[Outlook], flying: Flying | None, now: float) -> None:
+        """Say once which scans' refined volumes will come too late."""
+        for name, text in reports.impossible(agenda, outlooks, flying, now).items():
+            self.once("warning", text, name, key=f"impossible {name}")
 
     def regularly(self, agenda: Agenda, scans: Iterable[FollowedScan], flying: Flying | None, now: float) -> None:
         """How far things are, about twice a second."""

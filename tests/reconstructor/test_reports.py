@@ -63,7 +63,7 @@ def test_the_job_in_flight_tells_its_end(scan: FollowedScan) -> None:
     """A running refined job is expected after what is left of its estimate."""
     assert scan.outlook is not None
     scan.outlook = replace(scan.outlook, over=True, shown_frames=scan.outlook.frames)
-    plan = AGENDA.decide(5.0, [scan.outlook], None)
+    plan = AGENDA.decide(5.0, [scan.outlook], [])
     assert isinstance(plan, Start)
     told = reports.running(AGENDA, scan, Flying(plan, 5.0), 6.0)
     assert told.expected_refined_s == pytest.approx(plan.estimate_s - 1.0)
@@ -73,11 +73,22 @@ def test_the_job_in_flight_tells_its_end(scan: FollowedScan) -> None:
 
 def test_a_hold_too_short_is_announced_before_it_ends(scan: FollowedScan) -> None:
     """The sentence names the time needed and the time there is; a long hold gives none."""
-    assert reports.impossible(AGENDA, scan, 4.0) == ""
-    scan.look(held(5.5))
-    text = reports.impossible(AGENDA, scan, 4.0)
-    assert "needs about" in text
-    assert "the hold ends 1 s after it" in text
+    assert scan.outlook is not None
+    assert reports.impossible(AGENDA, [scan.outlook], None, 4.0) == {}
+    soon = scan.look(held(5.5))
+    assert soon is not None
+    text = reports.impossible(AGENDA, [soon], None, 4.0)[scan.started.scan]
+    assert "before its hold ends in 2 s" in text
+    assert "its last frame is due in 1 s" in text
+
+
+def test_the_last_holds_crystal_is_called_what_it_is(scan: FollowedScan) -> None:
+    """A job without runs says that it shows the last hold's crystal."""
+    assert scan.outlook is not None
+    early = replace(scan.outlook, peak_passed=False, forecast="fitted")
+    plan = AGENDA.decide(4.0, [early], [])
+    assert isinstance(plan, Start)
+    assert "last hold's crystal" in reports.running(AGENDA, scan, Flying(plan, 4.0), 4.1).detail
 
 
 def test_sentences_are_told_once_and_progress_twice_a_second(scan: FollowedScan) -> None:

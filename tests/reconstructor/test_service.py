@@ -284,7 +284,7 @@ def test_an_impossible_hold_is_announced(bench: Callable[..., Bench], played: Ca
     for message in (source.started, source.block(0, 48), end()):
         here.streamer.publish(message)
     here.step_until(lambda: "refined" in here.stages())
-    assert any("but the hold ends" in notice.text for notice in here.all(Notice))
+    assert any("before its hold ends" in notice.text for notice in here.all(Notice))
     volume = next(v for v in here.all(Volume) if v.stage == "refined")
     assert volume.hold_left_s is not None
     assert volume.hold_left_s < 0.3

@@ -1,0 +1,135 @@
+"""The agenda over random histories: nothing stale, nothing lost, nothing late that need not be, nobody left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from itertools import pairwise
+
+from hypothesis import event, given, settings
+
+from reconstructor import sizing
+from reconstructor.deadlines import Claim, met
+from reconstructor.jobs import Job
+from reconstructor.situation import given_up
+from reconstructor.sizing import PUBLISH_S, Machine
+from tests.reconstructor.histories import Beamtime, History, Played, histories
+
+EXAMPLES = int(os.environ.get("BRAGGLIVE_HISTORIES", "30"))
+LOOK_S = 1.5
+"""A hold that ends sooner than this after it became known may pass between two looks."""
+SLACK_S = 1.0
+"""Ticks, and a dropped job that has to leave."""
+
+
+def could(history: History, scan: Played) -> bool:
+    """Whether the deadline of a scan could be met, by somebody who knows what came before but not what comes.
+
+    That is: its end was known by the last frame; at the machine's true speed (or the estimate, if that is slower) its
+    quickest refined job fits beside those of all scans whose holds end no later; and whoever was in its own hold when
+    this scan began can be begun anew after it, or was over by then.
+    """
+    if scan.hold_ends_at is None or any(other.told_at > other.begins_at for other in history.scans):
+        return False
+    if history.failing:
+        return False
+    agenda = history.agenda
+    least = sizing.least_s(Machine(agenda.workers, agenda.speed), scan.outlook(scan.over_at, None))
+    assert least is not None
+    least *= max(1.0, history.slower)
+    ends = [(other, other.hold_ends_at) for other in history.scans if other.hold_ends_at is not None]
+    claims = [Claim(other.scan, other.over_at + SLACK_S, end - PUBLISH_S, least) for other, end in ends]
+    for other, end in ends:
+        earlier = other.over_at < scan.begins_at < end and other is not scan
+        if earlier and end - PUBLISH_S < scan.hold_ends_at + least + SLACK_S:
+            return False
+    return scan.scan in met(claims, [0.0] * history.devices)
+
+
+def nothing_stale(play: Beamtime, scan: Played) -> None:
+    """No stale job ends after a newer one was begun: the volumes of a scan grow by frames."""
+    frames = [volume.job.frames for volume in play.volumes if volume.job.scan == scan.scan]
+    assert frames == sorted(frames), "a stale job ended after a newer one"
+
+
+def nothing_lost(play: Beamtime, scan: Played) -> None:
+    """Whether frames come late, twice or never: in the end all there are have their refined volume."""
+    outlook, jobs = play.outlooks[scan.scan], refined_jobs(play, scan)
+    assert outlook.frames == scan.frames - len(scan.lost)
+    assert given_up(outlook) or jobs[-1].frames == outlook.frames, "frames were lost"
+
+
+def deadline_met(play: Beamtime, scan: Played) -> None:
+    """A first refined volume that could be in time is, whatever else goes on; see `could`."""
+    if could(play.history, scan):
+        event("a deadline that could be met")
+        first = min(v.at for v in play.volumes if v.job.scan == scan.scan and v.job.stage == "refined")
+        assert first <= (scan.hold_ends_at or 0.0), "a deadline that could be met was missed"
+
+
+def lateness_said(play: Beamtime, scan: Played) -> None:
+    """A scan in a hold with a known end has its refined volume in time, or it was said in time that it will not."""
+    seen_at = max(scan.told_at, scan.begins_at + 2 * scan.frame_time_s)
+    if scan.hold_ends_at is None or seen_at > scan.hold_ends_at - LOOK_S or given_up(play.outlooks[scan.scan]):
+        return
+    out = [v.at for v in play.volumes if v.job.scan == scan.scan and v.job.stage == "refined"]
+    if not any(at <= scan.hold_ends_at for at in out):
+        event("a volume that came too late")
+        assert play.late[scan.scan] < scan.hold_ends_at, "nobody said that the volume would be late"
+
+
+def best_so_far_shown(play: Beamtime, scan: Played) -> None:
+    """A scan alone shows a volume before its hold ends if there is time for one after its peak, however short."""
+    own = [begun.plan.estimate_s for begun in play.begun if begun.job.stage == "provisional"]
+    if len(play.history.scans) > 1 or scan.hold_ends_at is None or not own or play.history.failing:
+        return
+    time = 2 * max(1.0, play.history.slower) * max(own) + 2 * SLACK_S
+    if scan.begins_at + scan.peak_at * scan.frames * scan.frame_time_s + time < scan.hold_ends_at:
+        assert min(volume.at for volume in play.volumes) <= scan.hold_ends_at, "nothing was shown in time"
+
+
+def revisions_get_better(play: Beamtime, scan: Played) -> None:
+    """Each refined volume has more frames, more runs, more iterations or more voxels, and seeds of its own."""
+    jobs = refined_jobs(play, scan)
+    for one, other in pairwise(jobs):
+        larger = other.offer.window.voxels > one.offer.window.voxels
+        longer = other.offer.recipe.iterations > one.offer.recipe.iterations
+        assert other.frames > one.frames or other.more or larger or longer, "a revision was no better"
+    seeds = [seed for job in jobs for seed in range(job.first_seed, job.first_seed + job.runs)]
+    assert len(seeds) == len(set(seeds)), "a seed was used twice"
+
+
+LAWS: tuple[Callable[[Beamtime, Played], None], ...] = (
+    nothing_stale,
+    nothing_lost,
+    deadline_met,
+    lateness_said,
+    best_so_far_shown,
+    revisions_get_better,
+)
+
+
+def refined_jobs(play: Beamtime, scan: Played) -> list[Job]:
+    """Those that gave a volume, in the order they ended."""
+    return [v.job for v in play.volumes if v.job.scan == scan.scan and v.job.stage == "refined"]
+
+
+@settings(deadline=None, max_examples=EXAMPLES)
+@given(histories())
+def test_no_history_leads_astray(history: History) -> None:
+    """One job in flight, of the newest frames; every law above; nobody who waits is passed by another twice."""
+    play = Beamtime(history).play()
+    for scan in history.scans:
+        for law in LAWS:
+            law(play, scan)
+    assert play.most_passed <= 1
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 2)
+@given(histories(devices=2))
+def test_two_devices_are_led_as_well(history: History) -> None:
+    """The same laws where two jobs may be in flight, of different scans."""
+    play = Beamtime(history).play()
+    for scan in history.scans:
+        for law in LAWS:
+            law(play, scan)
