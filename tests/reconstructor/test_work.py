@@ -18,7 +18,7 @@ from reconstructor.phasing import engine
 from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.notation import parse
 from reconstructor.phasing.population import Member
-from reconstructor.phasing.problem import Start
+from reconstructor.phasing.problem import Estimate, Start
 from reconstructor.window import around
 
 
@@ -81,3 +81,54 @@ def test_q_is_taken_at_the_measured_peak_and_the_ramp_counted_from_the_window(ta
     assert space.steps_nm @ space.reciprocal_inv_nm.T == pytest.approx(2 * np.pi * np.eye(3) / 48, abs=1e-9)
     assert made.obj.shape == (48, 48, 48)
     assert made.seeds == (3,)
+
+
+@pytest.fixture
+def likenesses(task: work.Task, played: Callable[..., Any]) -> list[Member]:
+    """Twelve finished runs with the true amplitudes, whose phases agree the less the further from the peak; the last
+    one's amplitudes are wrong."""
+    ready = work.prepared(task, task.free.mask())
+    wave = played().amplitude
+    k = (np.arange(48) - 24) / 24
+    q = np.sqrt(k[:, None, None] ** 2 + k[None, :, None] ** 2 + k[None, None, :] ** 2)
+    rng, found = np.random.default_rng(0), []
+    for seed in range(12):
+        other = wave * np.exp(4j * q * rng.standard_normal(q.shape))
+        other *= 1 + (seed == 11) * rng.standard_normal(q.shape)
+        obj = np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(other))).astype(np.complex64)
+        estimate = Estimate((48, 48, 48), (0, 0, 0), obj, np.abs(obj) > 0, 1, 1, "ER", 0, 0.0, 0.01)
+        found.append(Member(engine.finished(estimate, ready.problem), seed))
+    return found
+
+
+def test_ten_independent_runs_tell_their_resolution(task: work.Task, likenesses: list[Member]) -> None:
+    """PRTF, its resolution and the weight are given; what was not used is named with its seed, in the volume's
+    sentences too."""
+    made = work.made(task, work.prepared(task, task.free.mask()), likenesses)
+    assert made.prtf is not None
+    assert made.prtf.ratio[1] == pytest.approx(1.0, abs=0.05)
+    assert made.prtf.resolution_nm is not None
+    assert 0.3 < 2 * np.pi / made.prtf.resolution_nm / made.prtf.q_inv_nm[-1] < 0.95
+    assert made.quality.prtf_resolution_nm == made.prtf.resolution_nm
+    assert made.quality.mode_weight is not None
+    assert [sentence.split(":")[0] for sentence in made.rejected] == ["seed 11"]
+    assert any(s.startswith("1 of 12 runs were not used (seed 11: its free LLK") for s in made.assumptions)
+    assert made.seeds == tuple(range(12))
+
+
+@pytest.mark.parametrize("dependent", [{"warm": True}, {"generation": 1}])
+def test_runs_that_depend_on_each_other_tell_no_resolution(
+    task: work.Task, likenesses: list[Member], dependent: dict[str, Any]
+) -> None:
+    """Nine independent runs and any number of warm or bred ones: not determined."""
+    members = [*likenesses[:9], *(replace(member, **dependent) for member in likenesses[9:11])]
+    made = work.made(task, work.prepared(task, task.free.mask()), members)
+    assert (made.prtf, made.quality.prtf_resolution_nm, made.quality.mode_weight) == (None, None, None)
+
+
+def test_a_curve_that_never_falls_is_said(task: work.Task, likenesses: list[Member]) -> None:
+    """Runs that agree entirely: the resolution is not determined, but known to be finer than the window's edge."""
+    made = work.made(task, work.prepared(task, task.free.mask()), [replace(likenesses[0], seed=k) for k in range(10)])
+    assert made.prtf is not None
+    assert made.quality.prtf_resolution_nm is None
+    assert any("agree up to the window's edge" in sentence for sentence in made.assumptions)
