@@ -59,9 +59,21 @@ def fit(template: Template, planes: Planes, near: Fit | None = None) -> Fit:
     noise = seen.dispersion * MODEL_VARIANCE * pattern.obj.size / int(np.count_nonzero(pattern.obj))
     likeliest = _weighed(template, seen, noise)
     refined = _refined(pattern, planes, likeliest, noise)
+    refined = replace(refined, sigma=(_beyond(template, planes, refined), *refined.sigma[1:]))
     size = np.array(pattern.window.binning)
     determined = bool((np.array(refined.sigma) <= DETERMINED_VOXELS * size).all())
     return replace(refined, determined=determined)
+
+
+def _beyond(template: Template, planes: Planes, found: Fit) -> float:
+    """The standard deviation of the rocking offset, larger the more counts lie where the last window did not reach.
+
+    How a pattern goes on there is a rule of thumb: what it says of the offset is not to be believed.
+    """
+    covered = template.pattern.covers(0, planes.at[0] - found.offset[0])
+    share = 1 - float(planes.counts[covered].sum(dtype=np.float64)) / max(planes.total, 1.0)
+    anywhere = template.reach[0] * template.pattern.window.binning[0] / np.sqrt(3)
+    return float(np.hypot(found.sigma[0], share * anywhere))
 
 
 def _about(near: Fit | None, template: Template) -> tuple[int, int] | None:

@@ -39,6 +39,11 @@ class Planes:
         out: Real = np.where(self.known, self.exposure[:, None, None] * self.cell, np.float32(0))
         return out
 
+    @property
+    def total(self) -> float:
+        """All counts."""
+        return float(self.counts.sum(dtype=np.float64))
+
 
 def planes(reading: Reading, window: Window3, frames: Mask | None = None) -> Planes:
     """The measured frames (of those in `frames`), in groups and bins as `window` has them.

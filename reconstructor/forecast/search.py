@@ -104,7 +104,7 @@ def landscape(template: Template, planes: Planes, rocking: tuple[int, int] | Non
         across = np.einsum("pij,pij->ij", wave, template.wave[voxels - offset])
         logs.append(_by_offset(scipy.fft.irfft2(across, s=shape), reach))
         totals.append(np.tensordot(planes.exposure, template.totals[voxels - offset], 1))
-    counts = max(float(planes.counts.sum(dtype=np.float64)), 1.0)
+    counts = max(planes.total, 1.0)
     log_scale = np.log(counts) - np.log(np.stack(totals).astype(np.float64))
     found = np.stack(logs).astype(np.float64) + counts * log_scale - counts
     best = np.unravel_index(int(found.argmax()), found.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ WARM = Recipe(
 )
 """What a warm provisional run goes through. By experiment: RAAR keeps what is right about the start where HIO leaves it
 (overlap at 60 % of the frames 0.98 against 0.96, at half the iterations); ER alone does not get on."""
+
+REJECTED = 1.5
+"""Times the better free LLK from which on the other one is not worth keeping (as in a population)."""
 
 
 def seen_from(pattern: Pattern, window: Window3, offset: Place = (0.0, 0.0, 0.0)) -> Complex:
@@ -57,10 +62,24 @@ def warm_start(pattern: Pattern, support: Mask, window: Window3, offset: Place =
     return Start(obj=seen_from(pattern, window, offset), support=support_from(support, pattern.window, window))
 
 
-def abandoned(warm: Residual | None, cold: Residual | None) -> bool:
-    """Whether the crystal has changed too much to begin from its past: a cold volume of the same frames foretold the
-    later ones better."""
-    return warm is not None and cold is not None and cold.value < warm.value
+@dataclass(frozen=True)
+class Standing:
+    """What speaks for a volume: both on voxels that it was not fitted to."""
+
+    free_llk: float | None
+    residual: Residual | None
+
+
+def abandoned(warm: Standing, cold: Standing) -> bool:
+    """Whether the crystal has changed too much to begin from its past.
+
+    A cold volume of the same frames foretold the later ones better, or tells the free pixels better by `REJECTED` (the
+    residual alone comes late: after a dislocation is born a warm run stays near its past, and the frames far from the
+    peak hardly object).
+    """
+    if warm.residual is not None and cold.residual is not None and cold.residual.value < warm.residual.value:
+        return True
+    return warm.free_llk is not None and cold.free_llk is not None and REJECTED * cold.free_llk < warm.free_llk
 
 
 def _grid(flags: list[NDArray[np.bool_]]) -> Mask:
