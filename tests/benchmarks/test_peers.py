@@ -123,3 +123,38 @@ def test_targets_are_ratios_to_the_best_peer():
     hio, _, recipe = speed.targets(figures, 64)
     assert (hio.value, hio.met) == (4.0, True)
     assert (recipe.value, recipe.met) == (2.0, False)
+
+
+def test_what_is_published_tells_the_free_pixels_best(case):
+    """Of best run, polished run and polished mode the one of lowest free LLK is published; two runs have no weight."""
+    import own
+    from published import published
+
+    from reconstructor.phasing import engine, notation
+    from reconstructor.phasing.kernels import cpu
+    from reconstructor.phasing.population import Member
+    from reconstructor.phasing.problem import free_llk, free_pixels
+
+    brief = notation.parse("Sup(every=10, threshold=0.2) * HIO**60 * ER**10")
+    free = free_pixels(case.counts.shape, np.ones(case.counts.shape, np.bool_), 0)
+    problem = own.Problem(case.counts, ~free, free)
+    kernel = cpu.choose(problem.shape)
+    runs = [Member(list(engine.run(brief, problem, None, kernel, seed))[-1], seed) for seed in (0, 1)]
+    found = published(runs, problem, kernel)
+    assert free_llk(found.chosen.estimate) == min(free_llk(each.estimate) for each in found.candidates)
+    assert [each.origin for each in found.candidates][:2] == ["best run", "polished run"]
+    assert found.weight is None
+
+
+def test_own_targets_are_those_of_the_crystals_and_of_the_scan():
+    """Median and worst overlap are taken over the crystals alone, weight and R of the recorded scan alone; a weight
+    that is not determined meets no target."""
+    import own
+
+    rows = [{"case": str(k), "published": value} for k, value in enumerate([0.99, 0.94, 0.98])]
+    rows.append({"case": own.SCAN54, "published": None, "weight": None, "r_factor": 0.007})
+    median, worst, weight, r_factor = own.targets(rows)
+    assert (median.value, median.met) == (0.98, False)
+    assert (worst.value, worst.met) == (0.94, False)
+    assert (weight.value, weight.met) == (None, False)
+    assert (r_factor.value, r_factor.met) == (0.007, True)

@@ -9,22 +9,24 @@ from importlib import metadata
 
 import numpy as np
 import worker
+from published import Published, published
 from worker import Phased, timed
 
 from reconstructor.phasing import engine, notation, recipe_file
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.kernels import cpu
 from reconstructor.phasing.kernels.reference import ReferenceKernel
-from reconstructor.phasing.population import Member, choose, first_mode
+from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Estimate, Problem, Start, amplitude, free_pixels
 from reconstructor.phasing.recipe import Recipe
 
 SHORT = notation.parse(
-    f"Start(grow=0) * Sup(every={worker.SHORT_EVERY}, threshold={3 * worker.SHORT_THRESHOLD}, "
-    f"sigma={worker.SHORT_SIGMA_VOXELS}) * " + " * ".join(f"{algorithm}**{count}" for algorithm, count in worker.SHORT),
+    f"Start(grow=0) * Sup(every={worker.SHORT_EVERY}, threshold={worker.SHORT_THRESHOLD}, "
+    f"sigma={worker.SHORT_SIGMA_VOXELS}, by=max) * "
+    + " * ".join(f"{algorithm}**{count}" for algorithm, count in worker.SHORT),
     "short",
 )
-"""Our threshold is a share of the RMS inside the support, about a third of the maximum: supports come out alike."""
+"""Thresholds at a share of the maximum, as the peers do."""
 
 
 class Bragglive:
@@ -64,23 +66,19 @@ class Bragglive:
         return self.run(SHORT, self.whole, self.cube, seed)
 
     def population(self, seeds: list[int]) -> tuple[np.ndarray, int, float, str]:
-        """What is published of several runs: rejection, choice by free LLK, the first eigenmode of those kept."""
+        """What is published of several runs: the best, it polished, or the polished mode, by free LLK."""
         recipe = recipe_file.default("refined")
         members: list[Member] = []
-        found: list[np.ndarray] = []
+        found: list[Published] = []
 
         def work() -> None:
             members.extend(Member(self.last(recipe, self.judged, Start(), seed), seed) for seed in seeds)
-            chosen = choose(members)
-            if len(members) > 1:
-                found.append(first_mode(members, chosen).obj)
-            else:
-                found.append(members[0].estimate.obj)
+            found.append(published(members, self.judged, self.kernel))
 
         seconds = timed(work)
-        kept = len(choose(members).kept)
         iterations = sum(member.estimate.iteration for member in members)
-        return found[0], iterations, seconds, f"first mode of {kept} of {len(seeds)}"
+        chosen = found[0].chosen
+        return chosen.estimate.obj, iterations, seconds, f"{chosen.origin}, {found[0].kept} of {len(seeds)} kept"
 
     def run(self, recipe: Recipe, problem: Problem, start: Start, seed: int) -> Phased:
         results: list[Estimate] = []
