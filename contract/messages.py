@@ -290,6 +290,29 @@ class Notice(Message, frozen=True, kw_only=True, tag="notice"):
     scan: Scan | None = None
 
 
+AdviceKind = Literal[
+    "peak_passed", "expected_end", "window_cut", "saturation", "drift", "counts", "good_enough", "repeated"
+]
+
+
+class Advice(Message, frozen=True, kw_only=True, tag="advice"):
+    """What the frames so far say about the rest of the scan; of each kind the newest of a scan stands.
+
+    It is advice to people: nothing drives the beamline.
+    """
+
+    scan: Scan
+    kind: AdviceKind
+    level: Literal["info", "warning"]
+    """Warning: there is something to decide or to mend."""
+    frames_used: int
+    """Frames that were measured when it was found."""
+    text: str
+    """One or two plain sentences."""
+    numbers: tuple[tuple[str, float], ...] = ()
+    """What the sentence rests on; names end in their unit, as those of fields do."""
+
+
 AnyMessage = (
     HoldStarted
     | HoldEnded
@@ -302,4 +325,5 @@ AnyMessage = (
     | Confirmed
     | ScanAborted
     | Notice
+    | Advice
 )

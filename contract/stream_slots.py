@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contract.messages import (
+    Advice,
     Angles,
     AnyMessage,
     Confirmed,
@@ -21,7 +22,7 @@ def default_slot(message: AnyMessage) -> str | None:
 
     hold/<crystal>, scan/<scan>/started/<window revision>, scan/<scan>/block/<window revision>/<which frames>,
     scan/<scan>/angles/<which frames>, scan/<scan>/ended, volume/<crystal or scan>/<hold>/<stage>, job/<scan>,
-    confirmed/<scan>.
+    confirmed/<scan>, advice/<scan>/<kind>.
     """
     match message:
         case HoldStarted() | HoldEnded():
@@ -41,6 +42,8 @@ def default_slot(message: AnyMessage) -> str | None:
             return f"job/{quoted(message.scan)}"
         case Confirmed():
             return f"confirmed/{quoted(message.scan)}"
+        case Advice():
+            return f"advice/{quoted(message.scan)}/{message.kind}"
         case _:
             return None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from contract.codec import kind_of
 from contract.messages import (
+    Advice,
     Angles,
     AnyMessage,
     Confirmed,
@@ -157,6 +158,14 @@ _ALL: tuple[AnyMessage, ...] = (
     Confirmed(scan=SCAN, revision=4),
     ScanAborted(scan=SCAN, reason="The beam was lost."),
     Notice(level="warning", text="Two frames of the scan never came.", scan=SCAN),
+    Advice(
+        scan=SCAN,
+        kind="window_cut",
+        level="warning",
+        frames_used=120,
+        text="The window cuts the fringes at its last columns: about 1500 counts are beyond.",
+        numbers=(("beyond_counts", 1500.0), ("share", 0.03125)),
+    ),
 )
 
 EXAMPLES: dict[str, AnyMessage] = {kind_of(message): message for message in _ALL}

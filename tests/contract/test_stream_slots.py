@@ -21,6 +21,7 @@ SLOTS = {
     "job_progress": "job/s0054",
     "confirmed": "confirmed/s0054",
     "notice": None,
+    "advice": "advice/s0054/window_cut",
     "scan_aborted": None,
 }
 
