@@ -208,7 +208,7 @@ def _gives_way(seen: Situation, without: Situation, flying: Begun, due: Start) -
 
 def _goes_first(seen: Situation, show: Outlook, plan: Start, refined: Outlook) -> bool:
     """Whether a provisional job comes before the next refined one: it costs no deadline, and it is its turn."""
-    if seen.met.keys() - seen.after(plan.estimate_s).keys():
+    if seen.met.keys() - seen.after(plan).keys():
         return False
     return _first(show) or show.scan == refined.scan or show.served_at <= refined.served_at
 

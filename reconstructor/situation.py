@@ -9,7 +9,7 @@ from functools import cached_property
 from contract.messages import Scan
 from reconstructor import deadlines, sizing
 from reconstructor.deadlines import Claim
-from reconstructor.jobs import Begun, Outlook
+from reconstructor.jobs import Begun, Outlook, Start
 from reconstructor.sizing import PUBLISH_S, Machine
 
 ATTEMPTS = 2
@@ -93,25 +93,27 @@ class Situation:
         others = [other for other in self.begun if other is not flying]
         return replace(self, begun=others, leaving=self.leaving + 1)
 
-    def after(self, delay_s: float) -> dict[Scan, float]:
-        """`met`, if the device that is free first were busy for so long from now on."""
-        later = sorted(self.free_at())
-        return deadlines.met(self.claims, [later[0] + delay_s, *later[1:]])
+    def after(self, plan: Start) -> dict[Scan, float]:
+        """`met`, if that job were begun now on the device that is free first."""
+        later, end = sorted(self.free_at()), self.now + plan.estimate_s
+        own = [replace(c, ready_at=max(c.ready_at, end)) if c.scan == plan.job.scan else c for c in self.claims]
+        return deadlines.met(own, [end, *later[1:]])
 
     def _met(self, caution: float) -> dict[Scan, float]:
         return deadlines.met(self._claims(caution), self.free_at())
 
     def _claims(self, caution: float) -> list[Claim]:
         refining = {flying.job.scan for flying in self.begun if flying.job.stage == "refined"}
-        found = [self._claim(outlook, caution) for outlook in self.outlooks if outlook.scan not in refining]
+        busy = {flying.job.scan: self.ends_at(flying) for flying in self.begun}
+        found = [self._claim(o, caution, busy.get(o.scan, self.now)) for o in self.outlooks if o.scan not in refining]
         return [claim for claim in found if claim is not None]
 
-    def _claim(self, outlook: Outlook, caution: float) -> Claim | None:
+    def _claim(self, outlook: Outlook, caution: float, idle_at: float) -> Claim | None:
         ends, needed = outlook.hold_ends_at, may_refine(outlook) if outlook.over else not outlook.refined_frames
         least = self.least_s.get(outlook.scan)
         if ends is None or outlook.hold_over(self.now) or not needed or least is None:
             return None
-        ready_at = max(self.now, outlook.last_frame_expected_at or self.now)
+        ready_at = max(idle_at, outlook.last_frame_expected_at or self.now)
         return Claim(outlook.scan, ready_at, ends - PUBLISH_S, caution * least)
 
 
