@@ -45,8 +45,10 @@ def unavailable() -> str | None:
 
 
 def source() -> str:
-    """The kernels, CUDA C++."""
-    return files(__package__).joinpath("cuda_source.cu").read_text("utf-8")
+    """The kernels, CUDA C++: of an iteration, then of a support update."""
+    return "\n".join(
+        files(__package__).joinpath(f"{name}.cu").read_text("utf-8") for name in ("cuda_source", "cuda_shrink")
+    )
 
 
 def options() -> tuple[str, ...]:
