@@ -1,11 +1,11 @@
 """The fastest kernel for each step on a processor: the fused one where it can serve, whole transforms where not.
 
-Measured on two cores (AMD EPYC 7003, 2026-11-23; the crystal reaches over a third of the window), an iteration of HIO
-in FFT pairs:
+Measured on two busy cores (AMD EPYC 7003, 2026-11-23; the crystal reaches over a third of the window), an iteration of
+HIO on one thread in FFT pairs, by the processor's time, the least of many:
 
-    side, threads      32, 1   48, 1   64, 1   128, 1   128, 2
-    fused               0.88    0.72    0.80     0.51     0.50
-    whole, in place     1.21       -    1.14     1.08        -
+    side                         32      48      64      96     128     256
+    fused                      0.88    0.72    0.77    0.76    0.53    0.65
+    whole, in place            1.21       -    1.14       -    1.08       -
 
 So no size asks for whole transforms; a second thread pays from 40³ voxels on.
 """

@@ -114,10 +114,27 @@ def test_a_chain_with_shrinkwrap_equals_the_reference(small) -> None:
         agree(kernel, reference, "ER", 1)
 
 
+@pytest.mark.parametrize("algorithm", ["HIO", "DM", "RAAR"])
+def test_the_object_and_its_transform_stay_together(algorithm: Algorithm) -> None:
+    """Both are carried along by sums of their own: after hundreds of iterations they still tell of one object, and
+    what a support grows into is fetched from the transform."""
+    amplitude, obj, support = crystal((32, 32, 32))
+    with fused(1) as kernel:
+        kernel.load(amplitude)
+        kernel.put(obj, support)
+        kernel.iterate(algorithm, 0.9, 400)
+        corner, block, inside = kernel.snapshot()
+        box = tuple(slice(c, c + n) for c, n in zip(corner, block.shape, strict=True))
+        whole = kernel.obj()
+        assert far(block[inside], whole[box][inside]) < 1e-4
+        kernel.restrict(np.ones_like(support))
+        assert far(kernel.snapshot().block, whole) < 1e-5
+
+
 @pytest.mark.parametrize("how", ["shrink", "restrict"])
 def test_er_forgets_what_a_smaller_support_leaves_out(how: str) -> None:
-    """ER skips planes without support: when an update drops a part of the object, that part is still transformed once,
-    as by the reference."""
+    """Planes without support are skipped: when an update drops a part of the object, that part is still transformed
+    once, as by the reference."""
     rng = np.random.default_rng(2)
     shape = (48, 96, 96)
     support = np.zeros(shape, np.bool_)
