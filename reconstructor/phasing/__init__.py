@@ -24,6 +24,7 @@
 - `coherence`   `pseudo_voigt(reach)`, `updated(psf, intensity, problem, iterations)`: partial coherence
 - `quality`     `misfit(problem, obj, support_voxels) -> Misfit`, `mean_to_max`, `overlap`, PRTF
 - `population`  rejection, choice by free LLK, alignment, first eigenmode and its weight
+- `guided`      `children(members, guided)`: how the runs of the next generation begin
 - `support`, `resolution`, `sizes` (`largest_fast`, `nearest_fast`, `FAST`), `projections`, `steps`, `schedule`
 
 Natural order everywhere outside the kernels: data with the Bragg peak at n // 2, object centred at n // 2, axes

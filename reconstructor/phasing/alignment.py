@@ -46,16 +46,19 @@ def moved(obj: Complex, shift_voxels: Shift) -> Complex:
 
 def aligned(reference: Complex, obj: Complex) -> Aligned:
     """Lay `obj` over `reference`: hand, sub-voxel shift (to 0.01 voxel) and constant phase of greatest overlap."""
-    wave = scipy.fft.fftn(reference)
     norm = float(np.linalg.norm(reference)) * float(np.linalg.norm(obj))
     if norm <= 0:
         return Aligned(obj, 0.0, False, (0.0, 0.0, 0.0))
-    candidates = []
-    for hand in (False, True):
-        other = scipy.fft.fftn(twin(obj) if hand else obj)
-        candidates.append((*_best_shift(wave * np.conj(other)), hand))
-    product, shift, hand = max(candidates, key=lambda found: abs(found[0]))
-    laid = moved(twin(obj) if hand else obj, shift) * np.complex64(product / abs(product) if product else 1)
+    wave, straight = scipy.fft.fftn(reference), scipy.fft.fftn(obj)
+    # the twin's wave is the conjugate one, and a ramp: an odd axis is inverted about n // 2 = (n − 1) / 2
+    a, b, c = (float(n % 2) for n in obj.shape)
+    waves = (straight, np.conj(straight) * _ramp(obj.shape, (-a, -b, -c)))
+    found = [_best_shift(wave * np.conj(other)) for other in waves]
+    hand = abs(found[1][0]) > abs(found[0][0])
+    product, shift = found[hand]
+    laid = scipy.fft.ifftn(waves[hand] * _ramp(obj.shape, shift)) * np.complex64(
+        product / abs(product) if product else 1
+    )
     return Aligned(laid.astype(np.complex64), min(1.0, abs(product) / norm), hand, shift)
 
 

@@ -106,10 +106,10 @@ def prtf(mean: Complex, problem: Problem, steps_inv_nm: Wide, shells: int | None
     """PRTF (Chapman et al., J. Opt. Soc. Am. A 23, 1179 (2006)) of `mean`, on known voxels.
 
     `mean` is that of aligned members, each scaled to the data: it is not scaled again, since what it has lost is what
-    is to be told. `steps_inv_nm` are the three reciprocal steps (3, 3), one row an axis; the `shells` reach to the nearest
-    face of the window, one a voxel of its shortest axis where nothing else is said. Powers are summed over a shell, not
-    amplitudes: the mean of √counts is far below √mean where hardly any count is expected. Of K runs of random phases
-    it is 1/√K.
+    is to be told. `steps_inv_nm` are the three reciprocal steps (3, 3), one row an axis; the `shells` reach to the
+    nearest face of the window, one a voxel of its shortest axis where nothing else is said. Powers are summed over a
+    shell, not amplitudes: the mean of √counts is far below √mean where hardly any count is expected. Of K runs of
+    random phases it is 1/√K.
     """
     known, response = problem.known, _response(problem)[problem.known]
     made = response * intensity(mean)[known]

@@ -60,6 +60,18 @@ def test_the_twin_has_the_same_intensities(shape: tuple[int, ...]) -> None:
     assert twin(obj)[middle] == np.conj(obj[middle])
 
 
+@pytest.mark.parametrize("shape", [(16, 16, 16), (15, 16, 17)])
+def test_a_twin_is_laid_back_on_even_and_odd_axes(shape: tuple[int, int, int]) -> None:
+    """Of a twin that was not moved, neither shift nor overlap says anything but that it is the twin."""
+    rng = np.random.default_rng(2)
+    obj = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+    found = aligned(obj, twin(obj))
+    assert found.twin
+    assert found.overlap == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(found.shift_voxels, 0, atol=1e-6)
+    np.testing.assert_allclose(found.obj, obj, atol=1e-4)
+
+
 def test_moving_by_whole_voxels_is_rolling(small) -> None:
     """And moving there and back is nothing."""
     rolled = np.roll(small.truth, (3, -2, 1), (0, 1, 2))
