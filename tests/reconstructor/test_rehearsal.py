@@ -45,6 +45,13 @@ def test_a_rehearsal_does_each_thing_once() -> None:
     assert short.stages[1].coherence.every == 1
 
 
+def test_a_recipe_that_fails_on_made_up_data_is_rehearsed_all_the_same() -> None:
+    """A support that vanishes there says nothing of the scan to come: the speed is measured."""
+    doomed = parse("Sup(every=2, threshold=50, fraction=0.5..0.6) * HIO**10")
+    ticks = iter(range(100))
+    assert rehearsal.rehearse((32, 32, 32), doomed, cpu.choose((32, 32, 32)), lambda: float(next(ticks))) > 0
+
+
 @needs_the_extra
 def test_nothing_is_planned_after_a_rehearsal() -> None:
     """A real run of the rehearsed recipe, small and large crystals, teaches FFTW nothing new."""
