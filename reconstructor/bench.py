@@ -181,10 +181,12 @@ def _show(rows: list[Row], console: Console) -> None:
     from rich.table import Table
 
     right = ("threads", "a second", "Mvoxel/s", "ms", "pair, ms", "ratio")
-    table = Table("size", "what", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for heading in ("size", "what"):
+        table.add_column(heading, no_wrap=True)
     for heading in right:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("of")
+    table.add_column("of", no_wrap=True)
     for row in rows:
         table.add_row(f"{row['size']}³", *_cells(row))
     console.print(table)
@@ -204,10 +206,10 @@ def _cells(row: Row) -> tuple[str, ...]:
             return what, f"{row['runs']}", f"{rate:.4g}", f"{rate * voxels:.0f}", "", "", f"{ratio:.2f}", "one run"
         case "recipe":
             times = (f"{1e3 * row['run_s']:.0f}", f"{1e3 * row['pairs_s']:.0f}", f"{row['ratio_to_pairs']:.2f}")
-            return f"a {row['recipe']} run", "1", "", "", *times, "its FFT pairs"
+            return f"{row['recipe']} run", "1", "", "", *times, "its pairs"
         case _:
             took, ratio = f"{1e3 * row['update_s']:.2f}", f"{row['ratio_to_iteration']:.2f}"
-            return "shrinkwrap", f"{row['threads']}", "", "", took, "", ratio, "HIO iteration"
+            return "shrinkwrap", f"{row['threads']}", "", "", took, "", ratio, "an HIO"
 
 
 def _show_device(rows: list[Row], console: Console) -> None:
