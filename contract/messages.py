@@ -185,8 +185,8 @@ class Quality(Message, frozen=True, kw_only=True):
 class Volume(Message, frozen=True, kw_only=True, tag="volume"):
     """A reconstructed crystal in the laboratory frame (z downstream, y up, x completing), cropped to its support.
 
-    `displacement_a` and `strain` are NaN outside the support; position of voxel (0, 0, 0) from the centre of
-    mass of the support is `origin_nm`.
+    `displacement_a` and `strain` are NaN outside the isosurface or the support; position of voxel (0, 0, 0) from the
+    centre of mass of the support is `origin_nm`.
     """
 
     scan: Scan

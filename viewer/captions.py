@@ -97,7 +97,7 @@ def volume_numbers(picture: Picture) -> tuple[Number, ...]:
             "resolution", _plain(quality.prtf_resolution_nm, ".1f", "nm"), "phase retrieval transfer function at 1/e"
         ),
         Number("mode weight", _plain(quality.mode_weight, ".2f"), "share of the first mode over independent starts"),
-        Number("strain, rms", _strain(picture.strain_rms), "∂u_Q/∂x_Q inside the support"),
+        Number("strain, rms", _strain(picture.strain_rms), "∂u_Q/∂x_Q inside the isosurface"),
         Number("crystal", f"{facts.crystal_volume_um3:.4f} µm³", "volume inside the isosurface"),
         Number("voxel", " × ".join(f"{side:.1f}" for side in facts.voxel_nm) + " nm", "(z, y, x)"),
         Number("|Q|", f"{facts.q_norm_inv_a:.4f} Å⁻¹", f"d = {2 * math.pi / facts.q_norm_inv_a:.4f} Å"),

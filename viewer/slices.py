@@ -28,9 +28,9 @@ class Slice:
     """Left, bottom, width, height of the image: edges of voxels, not their centres."""
     density: NDArray[np.float32]
     displacement_a: NDArray[np.float32]
-    """NaN outside the support."""
+    """NaN outside the crystal."""
     strain: NDArray[np.float32]
-    """NaN outside the support."""
+    """NaN outside the crystal."""
 
 
 def central_slices(

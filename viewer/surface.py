@@ -38,7 +38,7 @@ def build_surface(
 ) -> Surface | None:
     """Return the isosurface density = `level`, or None where the density does not cross it.
 
-    `density` and `field` are (z, y, x); `field` is NaN outside the support. `step` is the edge of a mesh cell in
+    `density` and `field` are (z, y, x); `field` is NaN outside the crystal. `step` is the edge of a mesh cell in
     voxels; it is raised until the mesh has no more than `maximum_faces`.
     """
     cropped = _crop(density, level)
