@@ -1,4 +1,4 @@
-"""`bragglive bench ingest`: how fast the streamer is, against its own slowest part."""
+"""`bragglive bench ingest` and `bragglive bench faults`: how fast the streamer is, and what it loses (nothing)."""
 
 from __future__ import annotations
 
@@ -72,6 +72,49 @@ def ingest(
     console.print(f"load average before: {load_before:.2f}; on a quiet machine it is below 0.1")
     settings = {"frames": frames, "sustain_s": sustain, "folder": str(folder), "load_average_before": load_before}
     record = Record.now(command="bench ingest", settings=settings, rows=rows, targets=targets(rows))
+    raise typer.Exit(finish(record, json_file, check, console))
+
+
+@app.command("faults")
+def faults(
+    runs: Annotated[int, typer.Option(min=1, help="Scans sent, each with faults of its own.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the first run; the others count on from it.")] = 0,
+    folder: Annotated[Path | None, typer.Option(help="Where the streamer keeps its files meanwhile.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write machine, figures and targets here.")
+    ] = None,
+    check: Annotated[bool, typer.Option(help="Exit with 1 if a target is not met.")] = False,
+) -> None:
+    """Send scans with everything that can go wrong, and count what the streamer loses.
+
+    A streamer process gets scans of 12 to 41 frames in which frames are dropped, doubled, reordered, damaged, forged or
+    mixed with garbage and with another series, starts and ends are missing, early, late or repeated. It is killed
+    (kill -9) and stopped meanwhile, its disk fills up, strangers call at its ports. The seed of a run that fails
+    repeats it: bragglive bench faults --runs 1 --seed N
+    """
+    from rich.console import Console
+
+    from contract.record import Record, finish
+    from streamer import bench_faults as bench
+    from streamer.fault_plan import plan
+
+    progress = Console(stderr=True)
+    results = []
+    with tempfile.TemporaryDirectory(dir=folder, prefix="bragglive-") as work:
+        soak = bench.Soak(Path(work))
+        soak.open()
+        try:
+            for number in range(seed, seed + runs):
+                with progress.status(f"run {number - seed + 1} of {runs}, seed {number}"):
+                    results.append(soak.run(number, plan(number)))
+        finally:
+            soak.close()
+    console = Console()
+    bench.show(results, console)
+    settings = {"runs": runs, "seed": seed, "folder": str(folder), "stall_s": bench.STALL_S, "grace_s": bench.GRACE_S}
+    record = Record.now(
+        command="bench faults", settings=settings, rows=bench.rows(results), targets=bench.targets(results)
+    )
     raise typer.Exit(finish(record, json_file, check, console))
 
 

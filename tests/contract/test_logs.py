@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 
@@ -54,3 +55,23 @@ def test_auto_is_json_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -
     assert open_log("info", "auto") is False
     structlog.get_logger().info("hello")
     assert json.loads(capsys.readouterr().err)["event"] == "hello"
+
+
+def test_a_full_disk_under_the_log_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error may be a file on a full disk: its lines are left out, and the program goes on."""
+    tried = []
+
+    class Full:
+        def write(self, text: str) -> int:
+            tried.append(text)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def isatty(self) -> bool:
+            return False
+
+    monkeypatch.setattr("sys.stderr", Full())
+    _log("debug", "json")
+    assert "warming" in tried[0]
