@@ -108,6 +108,18 @@ def combine(g: Floats, p: Floats, support: Bytes, in_g: float, in_p: float, out_
 
 
 @_compiled
+def flip(p: Floats, level: float) -> None:
+    """p ← −p wherever |p|² is below the level."""
+    low = np.float32(level)
+    for i in range(p.size // 2):
+        re = p[2 * i]
+        im = p[2 * i + 1]
+        sign = np.float32(-1) if re * re + im * im < low else np.float32(1)
+        p[2 * i] = sign * re
+        p[2 * i + 1] = sign * im
+
+
+@_compiled
 def split(g: Floats, p: Floats, held: Floats, support: Bytes, beta: float, norm: float) -> None:
     """First half of the difference map, P = norm · p (see `steps.difference_map`).
 

@@ -12,7 +12,7 @@ from reconstructor.phasing.kernels import compiled, plans
 from reconstructor.phasing.kernels.blocked import BlockedKernel
 from reconstructor.phasing.kernels.smoothing import smooth
 from reconstructor.phasing.problem import Complex, Mask, Problem, Real
-from reconstructor.phasing.steps import Update
+from reconstructor.phasing.steps import Algorithm, Update
 
 
 class WholeKernel(BlockedKernel):
@@ -28,24 +28,25 @@ class WholeKernel(BlockedKernel):
         super().load(amplitude, problem)
         self._amplitude = np.ascontiguousarray(self._amplitude)
         if self._planned != amplitude.shape:
-            # waves come from NumPy too, which aligns them less than FFTW would like
-            self._pair = plans.Pair(plans.empty(amplitude.shape), (0, 1, 2), self._threads, aligned=False)
+            self._pair = plans.Pair(plans.empty(amplitude.shape), (0, 1, 2), self._threads)
             self._planned = amplitude.shape
 
     def put(self, obj: Complex, support: Mask) -> None:
         super().put(np.ascontiguousarray(obj), np.ascontiguousarray(support))
+        self._g = plans.aligned(self._g)
 
     def restrict(self, support: Mask) -> None:
         super().restrict(np.ascontiguousarray(support))
 
     def _forward(self, obj: Complex) -> Complex:
-        wave = np.empty_like(obj) if self._spare is None else self._spare
+        wave = plans.empty(obj.shape) if self._spare is None else plans.aligned(self._spare)
         self._spare = None
         np.copyto(wave, obj)
         self._pair.forward(wave)
         return wave
 
     def _backward(self, wave: Complex) -> Complex:
+        wave = plans.aligned(wave)
         self._pair.backward(wave)
         wave *= np.float32(1.0 / wave.size)
         return wave
@@ -55,6 +56,14 @@ class WholeKernel(BlockedKernel):
             return super()._modulus(wave)
         misfit, _ = compiled.modulus(_flat(wave), self._amplitude.reshape(-1))
         return wave, float(misfit)
+
+    def _next(self, algorithm: Algorithm, beta: float, projected: Complex) -> Complex:
+        if algorithm != "CF":
+            return super()._next(algorithm, beta, projected)
+        inside = compiled.energy(_flat(projected), self._support.reshape(-1).view(np.uint8))
+        compiled.flip(_flat(projected), beta**2 * float(inside) / np.count_nonzero(self._support))
+        self._spare = self._g
+        return projected
 
     def _updated(self, weights: Update, g: Complex, projected: Complex) -> Complex:
         compiled.combine(_flat(g), _flat(projected), self._support.reshape(-1).view(np.uint8), *weights)

@@ -81,6 +81,8 @@ def test_a_chain_of_all_algorithms_equals_the_reference(pair: tuple[Kernel, Kern
         each.blur(None)
     agree(pair, "DM", 1)
     agree(pair, "ML", 2)
+    agree(pair, "CF", 2)
+    agree(pair, "ML", 1)
     snapshots = [each.snapshot() for each in pair]
     assert snapshots[0].corner == snapshots[1].corner
     assert far(snapshots[0].block, snapshots[1].block) < 1e-5
