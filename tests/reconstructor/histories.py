@@ -121,7 +121,7 @@ class History:
     @property
     def ends_at(self) -> float:
         """When all is over that can happen, but for the jobs."""
-        return max(max(scan.over_at + scan.late_s, scan.hold_ends_at or 0.0) for scan in self.scans)
+        return max(max(scan.over_at + scan.late_s, scan.hold_ends_at or 0.0) for scan in self.scans) + 2 * TICK_S
 
 
 @dataclass(frozen=True)
