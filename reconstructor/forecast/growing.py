@@ -12,7 +12,7 @@ from reconstructor.curve import Reading
 from reconstructor.forecast.offset import Fit, fit
 from reconstructor.forecast.pattern import Pattern
 from reconstructor.forecast.planes import planes
-from reconstructor.forecast.residual import Forecast, Residual, forecast, residual
+from reconstructor.forecast.residual import HORIZON, Residual, forecast, residual
 from reconstructor.forecast.search import Template, template
 from reconstructor.forecast.warm import WARM, seen_from, warm_start
 from reconstructor.free import free_pixels
@@ -61,7 +61,7 @@ class Shown:
     free_llk: float | None = None
     """None for the last hold's object, which is not phased."""
     residual: Residual | None = None
-    """Scored when the next share of the frames has come; None before the peak, and of the whole curve."""
+    """Scored when a tenth of the frames more have come; None before the peak, and of the whole curve."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,23 +78,17 @@ class Moment:
     @property
     def problem(self) -> Problem:
         """What there is to be phased."""
-        return self.seen(self.window)
-
-    def seen(self, window: Window3) -> Problem:
-        """The data of this moment on some window."""
         none = np.zeros(self.reading.sizes, np.bool_)
-        return prepare(self.reading, window, none if self.free is None else self.free).problem
+        return prepare(self.reading, self.window, none if self.free is None else self.free).problem
 
 
 def shown(play: Play, shares: tuple[float, ...] = SHARES) -> Iterator[Shown]:
     """What each way would have shown at each share of the frames."""
-    moments = list(played(play, shares))
-    for moment, later in zip(moments, [*moments[1:], None], strict=True):
+    for moment in played(play, shares):
         truth, problem = true_object(play.truth, moment.window), moment.problem
-        now = None if later is None or moment.free is None else later.seen(moment.window)
+        later = replace(moment, reading=until(play.reading, moment.share + HORIZON)).problem
         for way, obj, llk in _ways(play, moment, problem):
-            told: Forecast | None = None if now is None else forecast(obj, problem)
-            score = None if now is None or told is None else residual(told, now)
+            score = None if moment.free is None else residual(forecast(obj, problem), later)
             yield Shown(moment.share, way, overlap(truth, obj), moment.free is not None, llk, score)
 
 

@@ -13,6 +13,9 @@ from reconstructor.phasing import quality
 from reconstructor.phasing.problem import Complex, Mask, PhasingError, Problem, Real
 
 Wide = NDArray[np.float64]
+HORIZON = 0.1
+"""Of the scan's frames: a forecast is scored for good when so many more have come. By experiment residuals of volumes
+made at different times, or of different scans, compare best when all are scored at the same distance."""
 TABLE_TO = 12.0
 """Counts up to which the mean of √n is taken from its sum; beyond, the series is good to 1e-5."""
 
