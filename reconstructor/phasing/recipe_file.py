@@ -43,8 +43,8 @@ def load(path: Path) -> Recipe:
 
 
 def default(name: str) -> Recipe:
-    """A recipe of this package: "refined" or "provisional"."""
+    """A recipe of this package: "refined", "partial" (for partially coherent beams) or "provisional"."""
     file = resources.files("reconstructor.phasing").joinpath("recipes", f"{name}.toml")
     if not file.is_file():
-        raise PhasingError(f"no recipe {name!r} in this package; wanted refined or provisional")
+        raise PhasingError(f"no recipe {name!r} in this package; wanted refined, partial or provisional")
     return read(file.read_text(encoding="utf-8"), name)

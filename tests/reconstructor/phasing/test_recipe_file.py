@@ -11,7 +11,7 @@ from reconstructor.phasing.problem import PhasingError
 from reconstructor.phasing.recipe_file import default, load, read
 
 
-@pytest.mark.parametrize("name", ["refined", "provisional"])
+@pytest.mark.parametrize("name", ["refined", "partial", "provisional"])
 def test_the_packaged_recipes_survive_re_writing(name: str, tmp_path: Path) -> None:
     """They load by name, and written out and read again they are the same recipe with the same hash."""
     recipe = default(name)
@@ -61,5 +61,5 @@ def test_a_wrong_file_is_named(text: str, wanted: str) -> None:
 
 def test_an_unknown_recipe_is_told() -> None:
     """A name this package does not know gives the ones it knows."""
-    with pytest.raises(PhasingError, match="no recipe 'best' in this package; wanted refined or provisional"):
+    with pytest.raises(PhasingError, match="no recipe 'best' in this package; wanted refined, partial or provisional"):
         default("best")
