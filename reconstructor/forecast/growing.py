@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.fft
 
 from reconstructor.curve import Reading
 from reconstructor.forecast.offset import Fit, fit
@@ -23,7 +22,6 @@ from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.problem import Complex, Mask, Problem, Start, free_llk
 from reconstructor.phasing.recipe import Recipe
 from reconstructor.prepare import prepare
-from reconstructor.score import sampled
 from reconstructor.window import Place, Window3, around
 
 SHARES = (0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -35,8 +33,8 @@ class Play:
 
     reading: Reading
     """Of the whole curve."""
-    truth: Complex
-    """True far-field amplitude at the middle of each raw voxel, (frame, row, column), up to a factor."""
+    truth: Callable[[Window3], Complex]
+    """The true object on a window's grid, up to a factor."""
     last: Pattern
     """The last hold's object."""
     support: Mask
@@ -85,7 +83,7 @@ class Moment:
 def shown(play: Play, shares: tuple[float, ...] = SHARES) -> Iterator[Shown]:
     """What each way would have shown at each share of the frames."""
     for moment in played(play, shares):
-        truth, problem = true_object(play.truth, moment.window), moment.problem
+        truth, problem = play.truth(moment.window), moment.problem
         later = replace(moment, reading=until(play.reading, moment.share + HORIZON)).problem
         for way, obj, llk in _ways(play, moment, problem):
             score = None if moment.free is None else residual(forecast(obj, problem), later)
@@ -118,12 +116,6 @@ def expected_place(last: Pattern, found: Fit) -> Place:
     """Where the origin of the last window should lie on the present curve."""
     a, b, c = (p + o for p, o in zip(last.window.centre, found.offset, strict=True))
     return a, b, c
-
-
-def true_object(truth: Complex, window: Window3) -> Complex:
-    """The true object on a window's grid."""
-    obj = scipy.fft.fftshift(scipy.fft.ifftn(scipy.fft.ifftshift(sampled(truth, window))))
-    return np.asarray(obj, np.complex64)
 
 
 def _ways(play: Play, moment: Moment, problem: Problem) -> Iterator[tuple[str, Complex, float | None]]:

@@ -44,7 +44,8 @@ class Fit:
     dispersion: float
     """Σ(n − μ)²/μ over voxels: 1 for a crystal that has not changed."""
     determined: bool
-    """Whether the offset is known well enough to foretell with: half a voxel of the window or better."""
+    """Whether it may be built upon: the pattern's peak lies among the frames measured, and the offset is known to half
+    a voxel of the window or better. Before the peak `sigma` can only tell of the crystal as it was."""
 
 
 def fit(template: Template, planes: Planes, near: Fit | None = None) -> Fit:
@@ -60,9 +61,9 @@ def fit(template: Template, planes: Planes, near: Fit | None = None) -> Fit:
     likeliest = _weighed(template, seen, noise)
     refined = _refined(pattern, planes, likeliest, noise)
     refined = replace(refined, sigma=(_beyond(template, planes, refined), *refined.sigma[1:]))
-    size = np.array(pattern.window.binning)
-    determined = bool((np.array(refined.sigma) <= DETERMINED_VOXELS * size).all())
-    return replace(refined, determined=determined)
+    sharp = np.array(refined.sigma) <= DETERMINED_VOXELS * np.array(pattern.window.binning)
+    measured = pattern.centre[0] + refined.offset[0] <= planes.at[0].max(initial=-np.inf)
+    return replace(refined, determined=bool(measured and sharp.all()))
 
 
 def _beyond(template: Template, planes: Planes, found: Fit) -> float:
@@ -94,31 +95,31 @@ def _weighed(template: Template, seen: Landscape, noise: float) -> Fit:
         along = weight.sum(axis=tuple(a for a in range(3) if a != axis)) / weight.sum()
         places = size * voxels.astype(np.float64)
         offset.append(float(places[best[axis]]))
-        sigma.append(float(np.sqrt((along * np.square(places - offset[axis])).sum())))
+        sigma.append(float(np.sqrt((along * np.square(places - offset[axis])).sum() + size**2 / 12)))
     scale = float(np.exp(seen.log_scale[best]))
-    return Fit((offset[0], offset[1], offset[2]), (sigma[0], sigma[1], sigma[2]), scale, seen.dispersion, False)
+    return Fit(_triple(np.array(offset)), _triple(np.array(sigma)), scale, seen.dispersion, False)
 
 
 def _refined(pattern: Pattern, planes: Planes, likeliest: Fit, noise: float) -> Fit:
-    """Fisher scoring within the pattern's window, from a whole-voxel offset; that one where it leads away from it."""
+    """Fisher scoring within the pattern's window, from a whole-voxel offset; where it leads away from that, that one,
+    known to a voxel at best."""
     size = np.array(pattern.window.binning, np.float64)
+    lost = replace(likeliest, sigma=_triple(np.maximum(likeliest.sigma, size)))
     begin = np.array(likeliest.offset)
     offset, log_scale = begin, np.log(likeliest.scale)
     for _ in range(STEPS):
         information, score = _normal_equations(pattern, planes, offset, float(np.exp(log_scale)))
         if not np.linalg.cond(information) < WORST_CONDITION:
-            return likeliest
+            return lost
         step = np.linalg.solve(information, score)
         step *= min(1.0, float((LONGEST_STEP / np.maximum(np.abs(step) / np.append(size, 1.0), 1e-9)).min()))
         offset, log_scale = offset + step[:3], log_scale + step[3]
     if (np.abs(offset - begin) > FURTHEST * size).any():
-        return likeliest
+        return lost
     spread = np.sqrt(noise * np.diag(np.linalg.inv(information))[:3] + np.square(SYSTEMATIC_VOXELS * size))
-    # around a lone maximum the grid says nothing of widths below its own step
+    # of widths below its own step the grid says nothing
     sigma = np.maximum(spread, np.where(np.array(likeliest.sigma) < size / 2, 0, likeliest.sigma))
-    a, b, c = (float(v) for v in offset)
-    d, e, f = (float(v) for v in sigma)
-    return replace(likeliest, offset=(a, b, c), sigma=(d, e, f), scale=float(np.exp(log_scale)))
+    return replace(likeliest, offset=_triple(offset), sigma=_triple(sigma), scale=float(np.exp(log_scale)))
 
 
 def _normal_equations(pattern: Pattern, planes: Planes, offset: Numbers, scale: float) -> tuple[Numbers, Numbers]:
@@ -136,3 +137,8 @@ def _normal_equations(pattern: Pattern, planes: Planes, offset: Numbers, scale: 
     information = (weighed @ changes.T).astype(np.float64)
     score = (changes @ gain.ravel()).astype(np.float64)
     return information, score
+
+
+def _triple(values: Numbers) -> Place:
+    a, b, c = (float(v) for v in values)
+    return a, b, c

@@ -41,6 +41,11 @@ class Scan:
     amplitude: Complex
     """True far field at the middle of each raw voxel, √counts."""
 
+    def truth(self, window: Window3) -> Complex:
+        """The object behind it on a window's grid, in √counts a voxel of the window."""
+        wave = sampled(self.amplitude, window) * np.float32(np.sqrt(np.prod(window.binning)))
+        return np.asarray(scipy.fft.fftshift(scipy.fft.ifftn(scipy.fft.ifftshift(wave))), np.complex64)
+
     def until(self, frames: int) -> Reading:
         """The curve when so many frames were measured; in the others stands what must not be read."""
         measured = np.arange(FRAMES) < frames
@@ -62,7 +67,7 @@ class Held:
         """The last hold's object as a refinement would have it, and its support."""
         scan = self.scan("before", place)
         window = around(place, (BINNING, 1, 1), (SIDE, SIDE, SIDE))
-        obj = true_object(scan, window)
+        obj = scan.truth(window)
         support: Mask = np.abs(obj) > 0.15 * np.abs(obj).max()
         return Pattern(np.where(support, obj, np.complex64(0)), window), support
 
@@ -93,12 +98,6 @@ def far_field(obj: Complex, q: list[NDArray[np.float64]]) -> NDArray[np.complex1
             np.tensordot(np.exp(-2j * np.pi / SIDE * np.outer(q[along], axis)), obj, (1, along)), 0, along
         )
     return obj
-
-
-def true_object(scan: Scan, window: Window3) -> Complex:
-    """The object behind a scan on a window's grid, in √counts a voxel of the window."""
-    wave = sampled(scan.amplitude, window) * np.float32(np.sqrt(np.prod(window.binning)))
-    return np.asarray(scipy.fft.fftshift(scipy.fft.ifftn(scipy.fft.ifftshift(wave))), np.complex64)
 
 
 def crystal(seed: int, change: str, started: ScanStarted) -> Held:

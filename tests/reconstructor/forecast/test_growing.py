@@ -22,7 +22,7 @@ def play(held: Callable[..., Any], seed: int, change: str, shares: tuple[float, 
     pattern, support = crystal.last()
     scan = crystal.scan("after", PLACE, brightness=1.4)
     cold = recipe_file.default("provisional")
-    told = Play(scan.reading, scan.amplitude, pattern, support, cold, lambda problem: cpu.choose(problem.shape))
+    told = Play(scan.reading, scan.truth, pattern, support, cold, lambda problem: cpu.choose(problem.shape))
     return {(row.way, row.share): row for row in shown(told, shares)}
 
 

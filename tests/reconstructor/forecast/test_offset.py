@@ -12,8 +12,6 @@ from reconstructor.forecast.offset import Fit, fit
 from reconstructor.forecast.planes import planes
 from reconstructor.forecast.search import template
 
-MOVED = (25.0, 1.3, -0.9)
-
 
 def fitted(crystal: Any, state: str, moved: tuple[float, float, float], frames: int, brightness: float = 1.0) -> Fit:
     """The fit to so many frames of a scan whose peak has moved."""
@@ -56,6 +54,12 @@ def test_more_frames_tell_more(held: Callable[..., Any]) -> None:
     """The standard deviation of the rocking offset falls as the curve grows towards its peak."""
     spread = [fitted(held(0), "after", (0.0, 0.0, 0.0), frames).sigma[0] for frames in (12, 40, 72)]
     assert spread[0] > 2 * spread[1] > 2 * spread[2]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_nothing_is_determined_before_the_peak_is_measured(seed: int, held: Callable[..., Any]) -> None:
+    """However sharp the likelihood: a crystal that was strained may look like one that has moved."""
+    assert not fitted(held(seed), "after", (6.4, 1.3, -0.9), 60).determined
 
 
 def test_beyond_the_last_window_nothing_is_believed(held: Callable[..., Any]) -> None:
