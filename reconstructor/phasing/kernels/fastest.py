@@ -3,9 +3,9 @@
 Measured on two busy cores (AMD EPYC 7003, 2026-11-23; the crystal reaches over a third of the window), an iteration of
 HIO on one thread in FFT pairs, by the processor's time, the least of many:
 
-    side                         32      48      64      96     128     256
-    fused                      0.88    0.72    0.77    0.76    0.53    0.65
-    whole, in place            1.21       -    1.14       -    1.08       -
+    side             32      48      64      96     128     256
+    fused          0.95    0.87    0.78    0.74    0.59    0.54
+    whole          1.45    1.28    1.35    1.44    1.41    1.92
 
 So no size asks for whole transforms; a second thread pays from 40³ voxels on.
 """
