@@ -23,7 +23,8 @@ MARGIN_VOXELS = 2
 """Searched on either side of an earlier fit, beside 3 σ of it."""
 WORST_CONDITION = 1e12
 MODEL_VARIANCE = 8.0
-"""By experiment: with it errors of the offset exceed 2 σ about as rarely as they should on crystals that changed."""
+"""By experiment: with it the offsets of crystals strained to an overlap of 0.86 lie within 2 σ in 80–100 % of scans, at
+any share of their frames; of crystals with a dislocation born in half, for their peak itself has moved."""
 SYSTEMATIC_VOXELS = 0.25
 """A crystal that has changed has its peak a little elsewhere; no offset is known better than this."""
 DETERMINED_VOXELS = 0.5
