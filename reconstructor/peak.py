@@ -52,18 +52,16 @@ def find_peak(reading: Reading) -> Peak | None:
     box = _box((row, column), BOX_PX, image.shape)
     calm = _calm(reading, box)
     stack = reading.counts[(slice(None), *box)]
-    profile = np.full(len(reading.measured), np.nan)
-    profile[measured] = np.sum(stack[measured], axis=(1, 2), where=calm, dtype=float) / reading.monitor[measured]
+    profile = np.sum(stack[measured], axis=(1, 2), where=calm, dtype=float) / reading.monitor[measured]
     smooth = _smoothed(profile)
-    top = int(np.nanargmax(smooth))
+    top = int(np.argmax(smooth))
     if smooth[top] < LEAST_COUNTS:
         return None
     after = smooth[top + 1 :]
-    after = after[np.isfinite(after)]
     passed = len(after) >= FRAMES_AFTER and bool((after[-FRAMES_AFTER:] < FALLEN * smooth[top]).all())
-    centre = _centre_of_mass(stack, calm, reading.measured, (top, row - box[0].start, column - box[1].start))
+    centre = _centre_of_mass(stack, calm, measured, (top, row - box[0].start, column - box[1].start))
     place = (centre[0], centre[1] + box[0].start, centre[2] + box[1].start)
-    return Peak((top, row, column), place, passed, float(smooth[top]))
+    return Peak((int(measured[top]), row, column), place, passed, float(smooth[top]))
 
 
 def _box(at: tuple[int, int], half: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -81,26 +79,29 @@ def _calm(reading: Reading, box: tuple[slice, slice]) -> NDArray[np.bool_]:
 
 
 def _smoothed(profile: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of each frame and its measured neighbours with weights 1, 2, 1; NaN where not measured."""
-    weight = np.isfinite(profile).astype(float)
+    """Mean of each measured frame and those measured before and after it, with weights 1, 2, 1."""
     kernel = np.array([1.0, 2.0, 1.0])
-    total = np.convolve(np.nan_to_num(profile), kernel, "same")
-    norm = np.convolve(weight, kernel, "same")
-    return np.where(weight > 0, total / np.maximum(norm, 1), np.nan)
+    smooth: NDArray[np.float64] = np.convolve(profile, kernel, "full")[1:-1]
+    return smooth / np.convolve(np.ones(len(profile)), kernel, "full")[1:-1]
 
 
 def _centre_of_mass(
-    stack: NDArray[np.uint32], calm: NDArray[np.bool_], measured: NDArray[np.bool_], at: Triple
+    stack: NDArray[np.uint32], calm: NDArray[np.bool_], measured: NDArray[np.intp], at: Triple
 ) -> Place:
-    """Centre of mass of the counts above half of the maximum's, near `at`; place within the stack."""
-    frames = slice(max(0, at[0] - BOX_PX), at[0] + BOX_PX + 1)
-    counts = np.where(calm & measured[frames, None, None], stack[frames], 0).astype(float)
+    """Centre of mass of the counts above half of the maximum's, near it; place within the stack.
+
+    `at` is (which of the measured frames, row, column). Frames that were not measured are passed over, so that a scan
+    with coarse steps on a fine grid hangs together.
+    """
+    first = max(0, at[0] - BOX_PX)
+    frames = measured[first : at[0] + BOX_PX + 1]
+    counts = np.where(calm, stack[frames], 0).astype(float)
     smooth = ndimage.uniform_filter(counts, 3)
-    top = smooth[at[0] - frames.start, at[1], at[2]]
-    weight = np.where(smooth >= 0.5 * top, smooth, 0.0)
+    weight = np.where(smooth >= 0.5 * smooth[at[0] - first, at[1], at[2]], smooth, 0.0)
     if not weight.any():
-        return float(at[0]), float(at[1]), float(at[2])
+        return float(measured[at[0]]), float(at[1]), float(at[2])
     parts, _ = ndimage.label(weight > 0)
     weight = np.where(parts == parts[np.unravel_index(int(np.argmax(weight)), weight.shape)], weight, 0.0)
-    frame, row, column = ndimage.center_of_mass(weight)
-    return float(frame) + frames.start, float(row), float(column)
+    _, row, column = ndimage.center_of_mass(weight)
+    frame = float(np.average(frames, weights=weight.sum(axis=(1, 2))))
+    return frame, float(row), float(column)

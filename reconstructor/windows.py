@@ -37,9 +37,13 @@ class Oversampling:
     """Field of view over the crystal's extent along (rocking, row, column), before any binning."""
 
     ratio: tuple[float, float, float]
+    every: int = 1
+    """Measured frames are so many apart. Above 1 none may be summed: a bin with an unknown member is unknown."""
 
     def binning(self, axis: int) -> int:
         """How many voxels of an axis may be summed while `LEAST_OVERSAMPLING` is kept; at least 1."""
+        if axis == 0 and self.every > 1:
+            return 1
         return max(1, int(self.ratio[axis] / LEAST_OVERSAMPLING))
 
 
@@ -47,11 +51,13 @@ def oversampling(reading: Reading, peak: Peak) -> Oversampling:
     """From the autocorrelation of the counts about the peak, whose extent is twice the crystal's.
 
     Along the rocking axis only as many frames on either side of the peak are taken as are measured on both, so that
-    a curve cut off after its peak does not look like a larger crystal than it is by more than its resolution.
+    a curve cut off after its peak does not look like a larger crystal than it is by more than its resolution. Of a
+    scan with coarse steps on a fine grid only the planes that can be measured are looked at.
     """
-    behind, ahead = _measured_about(reading.measured, peak.at[0])
+    every = _every(reading.measured)
+    behind, ahead = _measured_about(reading.measured[peak.at[0] % every :: every], peak.at[0] // every)
     half = max(1, min(behind, ahead, LOOK_SIDE // 2))
-    frames = slice(peak.at[0] - half, peak.at[0] + half + 1)
+    frames = slice(max(0, peak.at[0] - every * half), peak.at[0] + every * half + 1, every)
     rows, columns = (
         slice(max(0, p - LOOK_SIDE // 2), min(n, p + LOOK_SIDE // 2))
         for p, n in zip(peak.at[1:], reading.image.shape, strict=True)
@@ -61,7 +67,13 @@ def oversampling(reading: Reading, peak: Peak) -> Oversampling:
     correlation = np.abs(scipy.fft.fftn(counts, s=padded))
     inside = np.asarray(correlation > CORRELATION_LEVEL * correlation[0, 0, 0])
     a, b, c = (_ratio(inside, axis) for axis in range(3))
-    return Oversampling((a, b, c))
+    return Oversampling((every * a, b, c), every)
+
+
+def _every(measured: NDArray[np.bool_]) -> int:
+    """How many planes most measured frames are apart."""
+    there = np.flatnonzero(measured)
+    return 1 if len(there) < 2 else max(1, round(float(np.median(np.diff(there)))))
 
 
 def _measured_about(measured: NDArray[np.bool_], frame: int) -> tuple[int, int]:

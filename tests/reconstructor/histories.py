@@ -152,6 +152,7 @@ class Beamtime:
     begun: list[Begun] = field(default_factory=list)
     volumes: list[Volume] = field(default_factory=list)
     dropped: list[tuple[Begun, float, str]] = field(default_factory=list)
+    failed: list[Job] = field(default_factory=list)
     late: dict[Scan, float] = field(default_factory=dict)
     """When each scan was first said to be too late."""
     passed: dict[tuple[Scan, Scan], int] = field(default_factory=dict)
@@ -243,6 +244,8 @@ class Beamtime:
             self.outlooks[job.scan] = finished(self.outlooks[job.scan], job, flown.gives, now)
             if flown.gives:
                 self.volumes.append(Volume(job, flown.until + FILED_S))
+            else:
+                self.failed.append(job)
 
 
 @st.composite

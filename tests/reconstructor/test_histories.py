@@ -11,7 +11,7 @@ from hypothesis import event, given, settings
 from reconstructor import sizing
 from reconstructor.deadlines import Claim, met
 from reconstructor.jobs import Job
-from reconstructor.situation import given_up
+from reconstructor.situation import ATTEMPTS, given_up
 from reconstructor.sizing import PUBLISH_S, Machine
 from tests.reconstructor.histories import Beamtime, History, Played, histories
 
@@ -70,7 +70,8 @@ def deadline_met(play: Beamtime, scan: Played) -> None:
 def lateness_said(play: Beamtime, scan: Played) -> None:
     """A scan in a hold with a known end has its refined volume in time, or it was said in time that it will not."""
     seen_at = max(scan.told_at, scan.begins_at + 2 * scan.frame_time_s)
-    if scan.hold_ends_at is None or seen_at > scan.hold_ends_at - LOOK_S or given_up(play.outlooks[scan.scan]):
+    failures = sum(job.scan == scan.scan and job.stage == "refined" for job in play.failed)
+    if scan.hold_ends_at is None or seen_at > scan.hold_ends_at - LOOK_S or failures >= ATTEMPTS:
         return
     out = [v.at for v in play.volumes if v.job.scan == scan.scan and v.job.stage == "refined"]
     if not any(at <= scan.hold_ends_at for at in out):
