@@ -28,6 +28,10 @@ def reconstructor(
     live: Annotated[str | None, typer.Option(help="Where volumes are published.")] = None,
     control: Annotated[str | None, typer.Option(help="Where this service answers.")] = None,
     workers: Annotated[int | None, typer.Option(help="Runs at a time; 0 for as many as there are cores.")] = None,
+    provisional_recipe: Annotated[str | None, typer.Option(help="Name, TOML file or line of notation.")] = None,
+    refined_recipes: Annotated[
+        list[str] | None, typer.Option("--refined-recipe", help="The same; give it again for cheaper ones.")
+    ] = None,
     provisional_side: Annotated[int | None, typer.Option(help="Most voxels a side while a scan runs.")] = None,
     refined_side: Annotated[int | None, typer.Option(help="Most voxels a side afterwards.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Port of /metrics; 0 takes any free one.")] = None,

@@ -16,9 +16,11 @@ import numpy as np
 from typer.testing import CliRunner
 
 from contract.messages import Quality, Volume
+from contract.settings import load
 from reconstructor import archive
 from reconstructor.archive import Archived
 from reconstructor.commands import app
+from reconstructor.settings import ReconstructorSettings
 from reconstructor.window import Window3
 
 WAIT_S = 90
@@ -120,3 +122,17 @@ def test_a_volume_is_scored_against_the_truth(played: Callable[..., Any], i13: A
     wrong = RUN.invoke(app, ["score", str(path), str(tmp_path / "truth.h5"), "--scan", "other"])
     assert wrong.exit_code == 2
     assert "other" in wrong.output
+
+
+def test_recipes_are_checked_before_anything_opens(tmp_path: Path) -> None:
+    """A line that cannot be read ends the command with the line, an arrow below the character, and what was wanted."""
+    result = RUN.invoke(app, ["reconstructor", "--folder", str(tmp_path), "--refined-recipe", "Sup() * HOI**300"])
+    assert result.exit_code == 2
+    assert "found 'HOI'; wanted one of ER, HIO" in " ".join(result.output.split())
+    assert "  Sup() * HOI**300\n          ^" in result.output
+
+
+def test_recipes_are_taken_from_the_command_line() -> None:
+    """Refined recipes in the order given, each a name, a file or a line."""
+    settings = load(ReconstructorSettings, "reconstructor", refined_recipes=["refined", "Sup() * HIO**30"])
+    assert [recipe.name for recipe in settings.recipes().refined] == ["refined", "custom"]
