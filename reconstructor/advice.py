@@ -10,6 +10,7 @@ from reconstructor.brightness import Brightness
 from reconstructor.curve import Reading
 from reconstructor.drift import Drift
 from reconstructor.early import ExpectedEnd, PeakPassed, Saturation, WindowCut
+from reconstructor.repeated import Evolution
 from reconstructor.settled import GoodEnough
 
 Numbers = tuple[tuple[str, float], ...]
@@ -26,6 +27,8 @@ class Findings:
     drift: Drift | None = None
     brightness: Brightness | None = None
     good_enough: GoodEnough | None = None
+    evolution: Evolution | None = None
+    """Against the first scan of the same hold."""
 
 
 def advice(reading: Reading, found: Findings) -> tuple[Advice, ...]:
@@ -57,6 +60,8 @@ def advice(reading: Reading, found: Findings) -> tuple[Advice, ...]:
         told.append(say("counts", bright.text(), (("ratio", bright.ratio), ("ratio_error", bright.error))))
     if (enough := found.good_enough) is not None:
         told.append(say("good_enough", enough.text(), _enough(enough)))
+    if (again := found.evolution) is not None:
+        told.append(say("repeated", again.text(), _evolved(again), warning=not again.summed))
     return tuple(told)
 
 
@@ -90,4 +95,15 @@ def _enough(found: GoodEnough) -> Numbers:
         ("saved_frames", float(found.saved_frames)),
         ("change", found.change),
         ("residual", found.residual),
+    )
+
+
+def _evolved(found: Evolution) -> Numbers:
+    frame, row, column = found.registration.shift
+    return (
+        ("pearson", found.registration.pearson_whole),
+        ("shift_frames", frame),
+        ("shift_row_px", row),
+        ("shift_column_px", column),
+        ("counts_ratio", found.counts_ratio),
     )
