@@ -63,7 +63,7 @@ def common(members: Sequence[Member], choice: Choice) -> Common | None:
     best = members[choice.best].estimate
     obj = np.where(best.support, padded(mode.obj, best.shape), np.complex64(0)).astype(np.complex64)
     mean = None if mode.mean is None else padded(mode.mean, best.shape)
-    return Common(Start(obj=obj, support=best.support), mode.weight, mean, len(few))
+    return Common(Start(obj=obj, support=best.support, psf=best.psf), mode.weight, mean, len(few))
 
 
 def pick(candidates: Sequence[Candidate], weight: float | None, alike: quality.Prtf | None = None) -> Picked:

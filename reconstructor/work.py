@@ -194,7 +194,7 @@ def _space(task: Task, window: Window3) -> Space:
 
 def _candidates(best: Estimate, shared: Common | None, polish: Polish) -> list[Candidate]:
     """The best run as it is and polished, and the polished mode."""
-    starts = {"the best run, polished": Start(obj=best.obj, support=best.support)}
+    starts = {"the best run, polished": Start(obj=best.obj, support=best.support, psf=best.psf)}
     if shared is not None:
         starts[f"the first eigenmode of {shared.members} runs, polished"] = shared.start
     polished = zip(starts, polish(list(starts.values())), strict=True)

@@ -57,7 +57,7 @@ def children(members: Sequence[Member], guided: Guided) -> list[Child]:
     found = []
     for member, obj in zip(living, small[1:], strict=True):
         bred_obj = low_passed(bred(small[0], aligned(small[0], obj).obj, guided.breeding), sigma(guided, generation))
-        start = Start(obj=padded(bred_obj, best.estimate.shape), support=best.estimate.support)
+        start = Start(obj=padded(bred_obj, best.estimate.shape), support=best.estimate.support, psf=best.estimate.psf)
         found.append(Child(member.seed, start, generation, member.warm or best.warm))
     return found
 

@@ -100,3 +100,14 @@ def test_ten_cold_members_have_a_weight(noisy: Any) -> None:
         shared = common(some, population.choose(some))
         assert shared is not None
         assert (shared.weight, shared.mean) == (None, None)
+
+
+def test_a_blur_that_was_found_is_kept(noisy: Any) -> None:
+    """What the best run found of the beam's coherence holds while the mode is polished."""
+    _, members, _ = noisy
+    choice = population.choose(members)
+    psf = np.full((1, 1, 3), 1 / 3, np.float32)
+    best = replace(members[choice.best], estimate=replace(members[choice.best].estimate, psf=psf))
+    shared = common([best if place == choice.best else member for place, member in enumerate(members)], choice)
+    assert shared is not None
+    assert shared.start.psf is psf

@@ -31,7 +31,9 @@ def published(members: Sequence[Member], problem: Problem, kernel: Kernel) -> Pu
     best = members[choice.best].estimate
     shared = common(members, choice)
     found = [Candidate(best, "best run")]
-    found.append(Candidate(_polished(Start(obj=best.obj, support=best.support), problem, kernel), "polished run"))
+    found.append(
+        Candidate(_polished(Start(obj=best.obj, support=best.support, psf=best.psf), problem, kernel), "polished run")
+    )
     if shared is not None:
         found.append(Candidate(_polished(shared.start, problem, kernel), "polished mode"))
     weight = None if shared is None else shared.weight
