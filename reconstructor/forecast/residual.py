@@ -14,8 +14,9 @@ from reconstructor.phasing.problem import Complex, Mask, PhasingError, Problem, 
 
 Wide = NDArray[np.float64]
 HORIZON = 0.1
-"""Of the scan's frames: a forecast is scored for good when so many more have come. By experiment residuals of volumes
-made at different times, or of different scans, compare best when all are scored at the same distance."""
+"""Of the scan's frames: a forecast is scored for good when so many more have come, so that volumes made at different
+times are scored at the same distance. Chosen, with the measure, on eight pairs of states (rank correlation with the
+true error 0.94 there); on campaigns not used for the choice it is 0.82."""
 TABLE_TO = 12.0
 """Counts up to which the mean of √n is taken from its sum; beyond, the series is good to 1e-5."""
 
