@@ -54,8 +54,9 @@ class GoodEnough:
 def good_enough(shown: Sequence[Shown], expected: int) -> GoodEnough | None:
     """Whether change and forecast residual have both settled, and since when; `expected` frames are planned.
 
-    Settled are `SETTLED` volumes in a row of which each differs from the one before by no more than `LEAST_CHANGE`
-    and the forecast residuals agree within `LEAST_GAIN`, none of them above `GOOD_RESIDUAL`; volumes whose residual is not known yet are passed over.
+    Settled are `SETTLED` volumes in a row of which each differs from the one before by no more than `LEAST_CHANGE`,
+    and whose forecast residuals agree within `LEAST_GAIN`, none of them above `GOOD_RESIDUAL`. Volumes whose residual
+    is not known yet are passed over.
     """
     known = [one for one in shown if one.change is not None and one.residual is not None]
     for last in range(SETTLED, len(known) + 1):
