@@ -32,6 +32,7 @@ def reconstructor(
     refined_recipes: Annotated[
         list[str] | None, typer.Option("--refined-recipe", help="The same; give it again for cheaper ones.")
     ] = None,
+    support: Annotated[Path | None, typer.Option(help="A .cxi volume or .npy array to begin in.")] = None,
     provisional_side: Annotated[int | None, typer.Option(help="Most voxels a side while a scan runs.")] = None,
     refined_side: Annotated[int | None, typer.Option(help="Most voxels a side afterwards.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Port of /metrics; 0 takes any free one.")] = None,

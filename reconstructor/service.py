@@ -52,6 +52,7 @@ class ReconstructorService:
         self._runner = runner or LocalRunner(settings.threads, clock=clock, memory=settings.folder / "fftw-wisdom")
         self._agenda = Agenda(self._runner.workers, Speed(), settings.provisional_s)
         self._scans = Scans(settings.recipes(), settings.scans_kept)
+        self._given = settings.given_support()
         self._frames: Subscriber | None = None
         self._volumes: Publisher | None = None
         self._flying: Flying | None = None
@@ -273,6 +274,7 @@ class ReconstructorService:
             matched=scan.matched,
             earlier=scan.members if job.more else (),
             warm=self._scans.warm_start(scan, job),
+            given=self._given,
         )
         self._flying = Flying(plan, now)
         self._runner.begin(task, self._agenda.speed.iteration(job.offer.window.shape))

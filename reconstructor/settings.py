@@ -9,10 +9,12 @@ from pydantic import Field
 
 from contract.settings import ServiceSettings, SettingsError
 from contract.stream import Addresses
+from reconstructor import support_file
 from reconstructor.followed import Recipes
 from reconstructor.phasing import notation, recipe_file
 from reconstructor.phasing.problem import PhasingError
 from reconstructor.phasing.recipe import Recipe
+from reconstructor.support_file import SupportFile
 from reconstructor.windows import Limits
 
 
@@ -34,6 +36,8 @@ class ReconstructorSettings(ServiceSettings):
     """Name of a recipe of this package, a TOML file, or a line of notation."""
     refined_recipes: tuple[str, ...] = ("refined",)
     """The best first; a cheaper one is taken where the hold leaves no time for it."""
+    support: Path | None = None
+    """An archived volume (.cxi) or an array (.npy) in whose support cold runs begin."""
     provisional_s: float = Field(default=2.0, gt=0)
     """A provisional volume should take no longer; its window shrinks until it does."""
     provisional_side: int = Field(default=96, ge=16)
@@ -65,6 +69,13 @@ class ReconstructorSettings(ServiceSettings):
         if not refined:
             raise SettingsError("refined_recipes is empty; wanted at least one recipe")
         return Recipes(_recipe(self.provisional_recipe), refined, limits)
+
+    def given_support(self) -> SupportFile | None:
+        """The support cold runs begin in, if one is given. SettingsError: it cannot be read."""
+        try:
+            return None if self.support is None else support_file.read(self.support)
+        except ValueError as reason:
+            raise SettingsError(str(reason)) from reason
 
 
 def _recipe(text: str) -> Recipe:

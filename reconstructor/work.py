@@ -22,6 +22,7 @@ from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Complex, Estimate, Mask, Problem, Start
 from reconstructor.phasing.support import grown
 from reconstructor.prepare import Prepared, prepare
+from reconstructor.support_file import SupportFile
 from reconstructor.upright import Signature, twin
 from reconstructor.volume import Crystal3, crystal
 from reconstructor.window import Place, Window3
@@ -57,6 +58,8 @@ class Task:
     """Runs of an earlier job that these join."""
     warm: Warm | None = None
     """One of the runs begins here; the others stay cold."""
+    given: SupportFile | None = None
+    """Cold runs begin in this support instead of the autocorrelation's."""
 
 
 class Beginning(NamedTuple):
@@ -115,10 +118,11 @@ def prepared(task: Task, free: NDArray[np.bool_]) -> Prepared:
 
 def beginnings(task: Task) -> list[Beginning]:
     """How each run of the task begins: cold with a seed of its own, and one warm where there is something to go on."""
-    starts: list[Start | None] = [None] * task.job.runs
-    if task.warm is not None and len(starts) > 1:
-        starts[0] = task.warm.start
-    return [Beginning(task.job.first_seed + k, start, warm=start is not None) for k, start in enumerate(starts)]
+    cold = None if task.given is None else Start(support=task.given.on(task.job.offer.window))
+    found = [Beginning(task.job.first_seed + k, cold) for k in range(task.job.runs)]
+    if task.warm is not None and len(found) > 1:
+        found[0] = found[0]._replace(start=task.warm.start, warm=True)
+    return found
 
 
 def bred(task: Task, members: Sequence[Member]) -> list[Beginning]:
@@ -215,6 +219,8 @@ def _assumed(task: Task) -> tuple[str, ...]:
         found.append(f"The rocking steps are even (measured angles are off by up to {worst:.2f} steps).")
     if not task.reading.started.saturation_counts:
         found.append("No pixel is saturated (no limit was sent).")
+    if task.given is not None:
+        found.append(f"Cold runs began in the support of {task.given.path}.")
     return tuple(found)
 
 

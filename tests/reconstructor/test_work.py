@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.notation import parse
 from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Estimate, Start
+from reconstructor.support_file import SupportFile
 from reconstructor.window import around
 
 
@@ -54,6 +56,19 @@ def test_runs_begin_with_seeds_of_their_own_and_one_warm(task: work.Task) -> Non
     ]
     single = work.Task(**{**vars(warm), "job": replace(task.job, runs=1)})
     assert [(b.seed, b.start) for b in work.beginnings(single)] == [(3, None)]
+
+
+def test_cold_runs_begin_in_a_given_support(task: work.Task) -> None:
+    """All but the warm one, and they still count as cold."""
+    support = np.zeros((48, 48, 48), np.bool_)
+    support[20:28, 20:28, 20:28] = True
+    given = SupportFile(Path("support.npy"), support, None)
+    warm = work.Warm(Start(obj=np.ones((48, 48, 48), np.complex64)), earlier_hold=True)
+    first, second = work.beginnings(replace(task, given=given, warm=warm))
+    assert first.warm
+    assert not second.warm
+    assert second.start is not None
+    assert second.start.support is support
 
 
 def test_a_run_cut_short_at_low_resolution_is_made_whole(task: work.Task) -> None:
