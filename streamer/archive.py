@@ -34,14 +34,14 @@ from streamer.detectors import packed
 from streamer.detectors.packed import Compression, Packed
 from streamer.detectors.records import Frame
 from streamer.finished import Finished
-from streamer.journal import sync_folder
+from streamer.journal import JournalError, sync_folder
 
 DETECTOR = "entry/instrument/detector"
 FRAMES = f"{DETECTOR}/data"
 
 
 class ArchiveError(RuntimeError):
-    """The archive on the disk is not what was written to it."""
+    """The archive cannot be written, or what is on the disk is not what was written to it."""
 
 
 class Received(NamedTuple):
@@ -80,7 +80,7 @@ def write(
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        chunks = _write(temporary, finished, frames, going_on)
+        chunks = _written(temporary, finished, frames, going_on)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         verify(temporary, chunks, going_on)
@@ -109,6 +109,16 @@ def raw_stack_sha256(path: Path, dataset: str = FRAMES) -> str:
         for index in range(len(frames)):
             digest.update(np.ascontiguousarray(frames[index], "<u4").tobytes())
     return digest.hexdigest()
+
+
+def _written(path: Path, finished: Finished, frames: Iterable[Received], going_on: Callable[[], None]) -> list[Chunk]:
+    """As `_write`; what HDF5 finds only when it closes the file, as on a full disk, it raises as RuntimeError."""
+    try:
+        return _write(path, finished, frames, going_on)
+    except (ArchiveError, JournalError):
+        raise
+    except RuntimeError as error:
+        raise ArchiveError(f"{path.name} could not be written: {error}") from error
 
 
 def _write(path: Path, finished: Finished, frames: Iterable[Received], going_on: Callable[[], None]) -> list[Chunk]:

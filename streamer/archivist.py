@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -16,6 +18,9 @@ from streamer.detectors.dialects import DIALECTS
 from streamer.detectors.records import Frame
 from streamer.finished import Finished
 from streamer.journal import Journal, JournalError
+
+SPARE_BYTES = 4 << 20
+"""What an archive may need besides the frames."""
 
 
 class Job(NamedTuple):
@@ -80,6 +85,7 @@ class Archivist:
         scan = job.finished.started.scan
         try:
             job.target.parent.mkdir(parents=True, exist_ok=True)
+            _check_room(job)
             write(job.target, job.finished, self._frames(job), lambda: self._going_on(job.target))
         except (ArchiveError, JournalError, DecodeError, OSError) as error:
             return Archived(scan, job.edition, job.target, f"{type(error).__name__}: {error}")
@@ -99,3 +105,15 @@ class Archivist:
                     yield Received(frame, entry.at.wall_ns)
         finally:
             journal.close()
+
+
+def _check_room(job: Job) -> None:
+    """Refuse what may not fit. HDF5 does not survive a disk that refuses it in the middle of a file: what it cannot
+    write when it closes the file it goes on trying to write, in the end from memory that is no longer there.
+    """
+    wanted = 2 * job.journal.stat().st_size + SPARE_BYTES if job.journal.exists() else 0
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    free = shutil.disk_usage(job.target.parent).free
+    room = free if limit == resource.RLIM_INFINITY else min(free, limit)
+    if room < wanted:
+        raise ArchiveError(f"{job.target} may need {wanted} bytes, there is room for {room}")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +40,8 @@ PATIENCE_S = 60.0
 """What does not come within this time does not come."""
 AGAIN_S = 2.0
 """A sentinel that was lost with a killed process is sent again after this time."""
+CURVE_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
+"""How a ZMTP 3.0 connection begins that wants CURVE"""
 FILE_BYTES = 4096
 """Up to which a file may grow on the full disk."""
 
@@ -55,7 +59,6 @@ class Soak:
         self._received: list[Received] = []
         self._recovery_s: list[float] = []
         self._before_crash: set[tuple[Scan, int]] = set()
-        self._sent_starts: list[bytes] = []
 
     def open(self) -> None:
         """Bind the detector and start the streamer."""
@@ -63,7 +66,6 @@ class Soak:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._detector = self._context.socket(zmq.PUSH)
         self._detector.setsockopt(zmq.LINGER, 0)
-        self._detector.setsockopt(zmq.SNDTIMEO, int(1000 * PATIENCE_S))
         self._detector.bind("tcp://127.0.0.1:0")
         self._start()
 
@@ -111,7 +113,7 @@ class Soak:
     def _do(self, step: Step, one: Run) -> None:
         match step.deed:
             case "send":
-                self._detector.send(step.message)
+                self._send(step.message)
             case "kill":
                 self._kill(one, step.seconds)
             case "stop":
@@ -119,16 +121,22 @@ class Soak:
                 time.sleep(step.seconds)
                 self._process.send_signal(signal.SIGCONT)
             case "disk":
-                hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)[1]
-                resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (FILE_BYTES, hard))
-                time.sleep(step.seconds)
-                resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+                self._fill_disk(step.seconds)
             case "abort":
                 ask(self._addresses, ScanAborted(scan=Scan("")), PATIENCE_S)
             case "strangers":
                 self._strangers()
             case "pause":
                 time.sleep(step.seconds)
+
+    def _send(self, message: bytes) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not self._detector.poll(200, zmq.POLLOUT):
+            if self._process.poll() is not None:
+                raise SoakError(f"the streamer ended with exit code {self._process.returncode}; see {self.folder}")
+            if time.monotonic() > deadline_s:
+                raise SoakError(f"the streamer took nothing for {PATIENCE_S:g} s; see {self.folder}")
+        self._detector.send(message)
 
     def _kill(self, one: Run, seconds: float) -> None:
         """kill −9 at some moment after the scan began, and a torn tail on what it was writing; then start again."""
@@ -145,18 +153,22 @@ class Soak:
         self._start()
         self._recovery_s.append(time.monotonic() - began_s)
 
+    def _fill_disk(self, seconds: float) -> None:
+        """No file may grow for some time; not while an archive is written, which HDF5 would not survive."""
+        archives = self.folder / "data" / "scans"
+        self._listen_until(lambda: not list(archives.glob(".*.part")))
+        hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (FILE_BYTES, hard))
+        time.sleep(seconds)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
     def _strangers(self) -> None:
-        """A port scanner that says something, and somebody with a key where none is asked for."""
+        """A port scanner, and somebody who begins to speak CURVE where nobody does, at every port."""
         for address in (*self._addresses, f"tcp://127.0.0.1:{self._metrics_port}"):
             host, port = address.removeprefix("tcp://").split(":")
-            with socket.create_connection((host, int(port)), PATIENCE_S) as stranger:
-                stranger.sendall(b"GET / HTTP/1.0\r\n\r\n" + bytes(100))
-        with self._context.socket(zmq.DEALER) as dealer:
-            dealer.setsockopt(zmq.LINGER, 0)
-            dealer.curve_publickey, dealer.curve_secretkey = zmq.curve_keypair()
-            dealer.curve_serverkey = zmq.curve_keypair()[0]
-            dealer.connect(self._addresses.control)
-            dealer.send(b"hello", zmq.NOBLOCK)
+            for said in (b"GET / HTTP/1.0\r\n\r\n" + bytes(100), CURVE_GREETING):
+                with socket.create_connection((host, int(port)), PATIENCE_S) as stranger:
+                    stranger.sendall(said)
 
     def _await_silence(self, one: Run) -> float:
         """Wait until the scan is closed for want of frames; how long that took."""
@@ -175,7 +187,7 @@ class Soak:
             self._sentinels += 1
             name = Scan(f"sentinel-{os.getpid()}-{self._sentinels}")
             for message in sentinel(name):
-                self._detector.send(message)
+                self._send(message)
             again_s = time.monotonic() + AGAIN_S
             while time.monotonic() < again_s:
                 self._listen(0.05)
@@ -240,8 +252,8 @@ class Soak:
         command = [sys.executable, "-m", "streamer", "--detector", detector, "--folder", str(self.folder / "data")]
         command += ["--live", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--metrics-port", "0"]
         command += ["--stall", str(STALL_S), "--grace", str(GRACE_S), "--ready-file", str(ready)]
-        with (self.folder / "streamer.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        threading.Thread(target=self._keep_log, args=(self._process,), daemon=True).start()
         deadline_s = time.monotonic() + PATIENCE_S
         while not ready.exists():
             if self._process.poll() is not None or time.monotonic() > deadline_s:
@@ -252,6 +264,12 @@ class Soak:
         self._subscriber: Subscriber = open_subscriber(self._addresses)
         self._deaf: Subscriber = open_subscriber(self._addresses)
         """A listener that reads nothing"""
+
+    def _keep_log(self, process: subprocess.Popen[bytes]) -> None:
+        """What the streamer says, by a pipe: on its full disk it could not say what is wrong."""
+        with process, (self.folder / "streamer.log").open("ab") as log:
+            if process.stderr is not None:
+                shutil.copyfileobj(process.stderr, log)
 
     def _end(self, number: int) -> None:
         self._process.send_signal(number)

@@ -34,7 +34,7 @@ MAX_STARTLESS = 4
 """Scans whose start was missed that may be open at once; more are no detector's doing."""
 REMEMBERED = 1000
 """Names of finished scans that are kept, so that their stragglers do not look like a new series."""
-ARCHIVE_AGAIN_S = 60.0
+ARCHIVE_AGAIN_S = 10.0
 
 
 class Policy(NamedTuple):

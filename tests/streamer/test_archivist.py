@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,3 +78,45 @@ def test_a_journal_that_is_gone_is_a_fault_in_words(
     archivist.close()
     assert "gone.sqlite: unable to open database file" in faults[0]
     assert faults[1] == ""
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from tests.streamer.test_archive import measured
+from tests.streamer.conftest import Series
+from streamer.archive import ArchiveError, write
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+finished, frames = measured(Series(), list(range(9)))
+try:
+    write(Path(sys.argv[1]), finished, frames)
+except (ArchiveError, OSError) as error:
+    print("refused")
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(write(Path(sys.argv[1]), finished, frames).exists())
+"""
+
+
+def test_a_disk_that_fills_up_under_an_archive_is_a_fault_in_words(tmp_path: Path) -> None:
+    """What HDF5 cannot write, or notices only when it closes the file, ends no service; later it is written."""
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "a.h5")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.stdout.split() == ["refused", "True"], done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_an_archive_that_cannot_fit_is_not_begun(
+    bench: Callable[..., Any], series: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With less room than the journal takes, the result says what is needed and what is free."""
+    one = bench()
+    one.send(*series().messages)
+    one.archived()
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=17))
+    archivist = Archivist()
+    archivist.open()
+    archivist.submit(job(one, tmp_path))
+    (result,) = archivist.wait()
+    archivist.close()
+    assert result.fault.endswith("bytes, there is room for 17")

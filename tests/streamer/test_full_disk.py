@@ -15,12 +15,12 @@ from streamer.archive import raw_stack_sha256
 from streamer.journal import At, Journal, JournalError, Record
 from tests.streamer.loop import Loop
 
-DISK_BYTES = 8 << 20
+DISK_BYTES = 16 << 20
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MiB in memory; skipped where mounting is not allowed."""
+    """A file system of 16 MiB in memory; skipped where mounting is not allowed."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(

@@ -198,14 +198,14 @@ def test_unconfirmed_scans_in_memory_are_bounded(bench: Callable[..., Any], seri
 
 
 def test_an_archive_that_fails_is_told_and_tried_again(bench: Callable[..., Any], series: Callable[..., Any]) -> None:
-    """While the archive folder cannot be written the journal is kept, and a minute later it is tried again."""
+    """While the archive folder cannot be written the journal is kept, and ten seconds later it is tried again."""
     one, sent = bench(), series()
     (one.folder / "scans").write_text("a file where a folder should be")
     one.send(*sent.messages)
     assert "scans" in one.archived()[0].fault
     assert "could not be archived" in one.received().of(Notice)[0].text
     (one.folder / "scans").unlink()
-    one.wait(59.0)
+    one.wait(9.0)
     assert one.archived() == []
     one.wait(2.0)
     assert one.archived()[0].fault == ""
