@@ -120,7 +120,7 @@ class Journal:
                 _make_tables(connection)
                 sync_folder(path.parent)
             except (sqlite3.Error, OSError):
-                remove(path)
+                _unlink(path)
                 raise
         return cls(path, connection)
 
@@ -222,9 +222,13 @@ class Journal:
 def remove(path: Path) -> None:
     """Remove the files of a journal that nobody has open, if they are there. JournalError: they stay."""
     with _told(path):
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        _unlink(path)
         sync_folder(path.parent)
+
+
+def _unlink(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
