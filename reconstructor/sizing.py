@@ -13,7 +13,7 @@ PUBLISH_S = 0.6
 """Kept free before the hold's end: archive and publication."""
 FIRST_SHARE = 0.6
 """The first refined volume may take this share of the time left; machines are not always as fast as they were."""
-RESERVE = 0.25
+RESERVE = 0.4
 """Of the time left, kept free for what follows the runs beyond what that took before."""
 LEAST_SHARE = 0.2
 """A recipe cut to less than this share of its iterations is no longer that recipe."""

@@ -249,25 +249,28 @@ class Beamtime:
 
 
 @st.composite
-def histories(draw: st.DrawFn, most_scans: int = 5, devices: int = 1) -> History:
-    """Scans that overlap or not, of 20 to 120 frames, holds of 3 to 120 s, speeds over two orders of magnitude."""
+def histories(draw: st.DrawFn, most_scans: int = 5, devices: int = 1, crowded: bool = False) -> History:
+    """Scans that overlap or not, of 20 to 120 frames, holds of 3 to 120 s, speeds over two orders of magnitude.
+
+    `crowded`: all in holds that end nearly together, as soon after the last scan as the machine needs for some of
+    them, and no job fails.
+    """
     scans, begins = [], 0.0
-    for number in range(draw(st.integers(1, most_scans))):
+    speed = float(np.exp(draw(st.floats(np.log(0.1), np.log(10.0)))))
+    for number in range(draw(st.integers(2 if crowded else 1, most_scans))):
         frames, period = draw(st.integers(20, 120)), draw(st.floats(0.02, 0.3))
         long = frames * period
         holds = draw(st.one_of(st.none(), st.floats(3.0, 120.0)))
-        ends = None if holds is None else begins + draw(st.sampled_from([0.0, long])) + holds
         odd = draw(st.sets(st.integers(0, frames - 1), max_size=6))
         lost = frozenset(index for index in odd if index % 2)
-        told = begins + draw(st.sampled_from([0.0, 0.0, 0.5])) * long
         scans.append(
             Played(
                 Scan(f"s{number}"),
                 begins,
                 frames,
                 period,
-                ends,
-                told,
+                None if holds is None else begins + draw(st.sampled_from([0.0, long])) + holds,
+                begins + draw(st.sampled_from([0.0, 0.0, 0.5])) * long,
                 peak_at=draw(st.floats(0.2, 0.9)),
                 lost=lost,
                 late=frozenset(odd) - lost,
@@ -275,8 +278,10 @@ def histories(draw: st.DrawFn, most_scans: int = 5, devices: int = 1) -> History
                 warm=draw(st.booleans()),
             )
         )
-        begins += long + draw(st.floats(-0.8 * long, 30.0))
-        begins = max(begins, 0.0)
-    failing = draw(st.frozensets(st.integers(0, 12), max_size=3))
-    speed = float(np.exp(draw(st.floats(np.log(0.1), np.log(10.0)))))
+        begins = max(0.0, begins + long + draw(st.floats(-0.8 * long, 5.0 if crowded else 30.0)))
+    if crowded:
+        last = max(scan.over_at for scan in scans) + draw(st.floats(1.0, 8.0)) * len(scans) / speed
+        ends = [last + draw(st.floats(0.0, 3.0)) / speed for _ in scans]
+        scans = [replace(scan, hold_ends_at=end, told_at=0.0) for scan, end in zip(scans, ends, strict=True)]
+    failing = frozenset() if crowded else draw(st.frozensets(st.integers(0, 12), max_size=3))
     return History(tuple(scans), speed, draw(st.floats(0.5, 2.0)), devices, failing)
