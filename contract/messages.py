@@ -176,6 +176,8 @@ class Quality(Message, frozen=True, kw_only=True):
     energy_outside: float | None = None
     """Share of Σ|ρ|² outside the support before the last support projection."""
     forecast_residual: float | None = None
+    """How far the volume was off on what was measured by now and not used for it: 0 for the truth, about 1 for nothing
+    of the kind. When this was published few such frames had come; `ForecastScored` says it for good."""
     mode_weight: float | None = None
     prtf_resolution_nm: float | None = None
     oversampling: tuple[float, float, float] | None = None
@@ -206,6 +208,9 @@ class Volume(Message, frozen=True, kw_only=True, tag="volume"):
     recipe_sha256: str
     seeds: tuple[int, ...]
     start: Literal["cold", "warm"] = "cold"
+    last_hold: bool = False
+    """Whether it is captioned LAST HOLD, never PROVISIONAL: it is the crystal's last object laid over the frames so far
+    (`runs` is 0), or was begun from it, and nothing of this scan has foretold new frames better than that object."""
     runs: int = 1
     iterations: int = 0
     """Iterations a run."""
@@ -246,6 +251,24 @@ class Volume(Message, frozen=True, kw_only=True, tag="volume"):
     strain: LabVolume
     """∂u_Q/∂x_Q, dimensionless, ramp removed."""
     support: LabSupport
+
+
+class ForecastScored(Message, frozen=True, kw_only=True, tag="forecast_scored"):
+    """How the frames that came after a provisional volume bore it out; told once a volume, a tenth of a scan later."""
+
+    scan: Scan
+    revision: int
+    """Of the volume that is scored."""
+    frames_used: int
+    """That it was made from."""
+    frames_scored: int
+    """Measured when it was scored."""
+    residual: float
+    """Takes the place of the volume's `Quality.forecast_residual`."""
+    baseline: float | None = None
+    """The same of the crystal's last object with offset and brightness fitted to the volume's frames; None without."""
+    last_hold: bool = False
+    """Takes the place of `Volume.last_hold`: False from the first volume on whose residual is below the baseline's."""
 
 
 class JobProgress(Message, frozen=True, kw_only=True, tag="job_progress"):
@@ -321,6 +344,7 @@ AnyMessage = (
     | Angles
     | ScanEnded
     | Volume
+    | ForecastScored
     | JobProgress
     | Confirmed
     | ScanAborted

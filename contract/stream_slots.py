@@ -7,6 +7,7 @@ from contract.messages import (
     Angles,
     AnyMessage,
     Confirmed,
+    ForecastScored,
     FrameBlock,
     HoldEnded,
     HoldStarted,
@@ -22,7 +23,7 @@ def default_slot(message: AnyMessage) -> str | None:
 
     hold/<crystal>, scan/<scan>/started/<window revision>, scan/<scan>/block/<window revision>/<which frames>,
     scan/<scan>/angles/<which frames>, scan/<scan>/ended, volume/<crystal or scan>/<hold>/<stage>, job/<scan>,
-    confirmed/<scan>, advice/<scan>/<kind>.
+    confirmed/<scan>, advice/<scan>/<kind>, forecast/<scan>.
     """
     match message:
         case HoldStarted() | HoldEnded():
@@ -44,6 +45,8 @@ def default_slot(message: AnyMessage) -> str | None:
             return f"confirmed/{quoted(message.scan)}"
         case Advice():
             return f"advice/{quoted(message.scan)}/{message.kind}"
+        case ForecastScored():
+            return f"forecast/{quoted(message.scan)}"
         case _:
             return None
 

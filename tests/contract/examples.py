@@ -15,6 +15,7 @@ from contract.messages import (
     AnyMessage,
     Confirmed,
     Crystal,
+    ForecastScored,
     FrameBlock,
     Geometry,
     Hold,
@@ -141,6 +142,14 @@ _ALL: tuple[AnyMessage, ...] = (
         archive="s0054.h5",
     ),
     _volume(),
+    ForecastScored(
+        scan=SCAN,
+        revision=2,
+        frames_used=110,
+        frames_scored=131,
+        residual=0.03125,
+        baseline=0.125,
+    ),
     JobProgress(
         scan=SCAN,
         stage="provisional",

@@ -22,6 +22,7 @@ SLOTS = {
     "confirmed": "confirmed/s0054",
     "notice": None,
     "advice": "advice/s0054/window_cut",
+    "forecast_scored": "forecast/s0054",
     "scan_aborted": None,
 }
 
