@@ -17,6 +17,8 @@ from contract.messages import (
     Volume,
 )
 
+_BY_SCAN = {JobProgress: "job", Confirmed: "confirmed", ForecastScored: "forecast"}
+
 
 def default_slot(message: AnyMessage) -> str | None:
     """The slot of a message by its kind and identity; None for what only those who listen now shall hear.
@@ -39,14 +41,10 @@ def default_slot(message: AnyMessage) -> str | None:
         case Volume():
             whose = message.crystal if message.crystal is not None else message.scan
             return f"volume/{quoted(whose)}/{quoted(message.hold or '-')}/{message.stage}"
-        case JobProgress():
-            return f"job/{quoted(message.scan)}"
-        case Confirmed():
-            return f"confirmed/{quoted(message.scan)}"
+        case JobProgress() | Confirmed() | ForecastScored():
+            return f"{_BY_SCAN[type(message)]}/{quoted(message.scan)}"
         case Advice():
             return f"advice/{quoted(message.scan)}/{message.kind}"
-        case ForecastScored():
-            return f"forecast/{quoted(message.scan)}"
         case _:
             return None
 
