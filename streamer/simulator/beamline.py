@@ -15,7 +15,7 @@ from streamer.simulator.crystals import CrystalState, Triple
 from streamer.simulator.detector import Detector, expose, monitor, pixel_mask
 from streamer.simulator.diffraction import Amplitude, ScanShape, amplitude, intensity, voxels
 from streamer.simulator.geometries import i13_1, i13_1_angles_deg
-from streamer.simulator.reciprocal import reciprocal_steps
+from streamer.simulator.reciprocal import later, reciprocal_steps
 
 
 class BeamlinePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,11 @@ class BeamlinePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Expected counts of a scan of the first state, without background."""
     points: int = 2
     """Samples across a pixel (see `streamer.simulator.diffraction`); 1 takes its centre alone."""
+    offsets_frames: tuple[float, ...] = ()
+    """By how many frames each hold's peak comes later than its state alone would have it: the sample has slipped
+    about the rocking axis. Empty: none does."""
+    brightness: tuple[float, ...] = ()
+    """Factor on each hold's intensity, beside what its state makes of it. Empty: 1."""
     seed: int = 1
     detector: Detector = Detector()
 
@@ -46,6 +51,11 @@ class BeamlinePlan(msgspec.Struct, frozen=True, kw_only=True):
                 f"voltages {self.voltages_v}, photons {self.photons:g}, points a pixel {self.points}; "
                 "wanted at least one voltage, some photons and one point"
             )
+        for name, each in (("offsets", self.offsets_frames), ("brightness", self.brightness)):
+            if each and len(each) != len(self.voltages_v):
+                raise ValueError(f"{name} {each} for {len(self.voltages_v)} holds; wanted one each")
+        if any(factor <= 0 for factor in self.brightness):
+            raise ValueError(f"brightness {self.brightness}; wanted each above 0")
 
 
 class MeasuredHold(NamedTuple):
@@ -86,10 +96,20 @@ def measure(campaign: Campaign) -> Iterator[MeasuredHold]:
     scan = ScanShape(campaign.geometry, campaign.angles_deg, plan.rows, plan.columns)
     for number, voltage_v in enumerate(plan.voltages_v):
         rng = np.random.default_rng([plan.seed, 1, number])
-        crystal = state(plan.crystal, voltage_v, campaign.first_q_inv_a, plan.seed)
+        crystal = _placed(campaign, state(plan.crystal, voltage_v, campaign.first_q_inv_a, plan.seed), number)
         scattered = voxels(crystal, scan)
         relative = intensity(scattered, plan.points).astype(np.float64)
         expected = relative * (plan.photons * crystal.brightness / relative.sum())
         incident = monitor(plan.detector, plan.frames, rng)
         counts = expose(expected, plan.detector, campaign.mask, incident, rng)
         yield MeasuredHold(crystal, counts, incident, amplitude(scattered))
+
+
+def _placed(campaign: Campaign, crystal: CrystalState, number: int) -> CrystalState:
+    """A state as the sample stands, and as bright as the beam is, in hold `number`."""
+    plan = campaign.plan
+    step_deg = float(campaign.angles_deg[1] - campaign.angles_deg[0])
+    offset = plan.offsets_frames[number] if plan.offsets_frames else 0.0
+    factor = plan.brightness[number] if plan.brightness else 1.0
+    x, y, z = later(campaign.geometry, np.array(crystal.q_inv_a), offset * step_deg).tolist()
+    return msgspec.structs.replace(crystal, q_inv_a=(x, y, z), brightness=factor * crystal.brightness)

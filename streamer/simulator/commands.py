@@ -21,7 +21,7 @@ from streamer.simulator.recorded import RecordedError, open_recorded
 from streamer.simulator.sender import Sender, SenderError
 from streamer.simulator.series import ScanToSend
 from streamer.simulator.session import ControlDesk, Emit, perform
-from streamer.simulator.settings import Pace, replayed_scan, simulated_scans, voltages
+from streamer.simulator.settings import Pace, for_each, paces, replayed_scan, simulated_scans, voltages
 from streamer.simulator.truth import write_truth
 
 app = typer.Typer(no_args_is_help=True, help="A detector to practise on.")
@@ -52,6 +52,10 @@ def simulate(
     saturation: Annotated[int, typer.Option(help="Largest count of a pixel.")] = 2**24 - 1,
     points: Annotated[int, typer.Option(help="Samples across a pixel; 1 takes its centre alone.")] = 2,
     hold_margin: Annotated[float, typer.Option(help="Seconds a hold lasts longer than its scan.")] = 10.0,
+    hold_s: Annotated[str | None, typer.Option("--for", help="Seconds the holds last; or --hold-margin.")] = None,
+    scan_s: Annotated[str | None, typer.Option("--scan-for", help="Seconds the scans take; or --rate.")] = None,
+    offsets: Annotated[str | None, typer.Option(help="Frames by which each hold's peak comes later.")] = None,
+    brightness: Annotated[str | None, typer.Option(help="Factors on each hold's intensity.")] = None,
     seed: Annotated[int, typer.Option(help="Repeats crystals and photons.")] = 1,
     truth: Annotated[Path | None, typer.Option(help="Write the truth behind the scans here (HDF5).")] = None,
     streamer_control: Control = None,
@@ -67,26 +71,31 @@ def simulate(
     """Simulate voltage holds of a strained crystal and send their rocking scans as a DECTRIS detector would.
 
     All holds are computed first (about a second each), then each is told to the streamer, scanned, and ended. The
-    options --drop, --duplicate, --swap, --corrupt and --truncate do that to one image of every scan.
+    options --drop, --duplicate, --swap, --corrupt and --truncate do that to one image of every scan. --for, --scan-for,
+    --offsets and --brightness take one number for all holds, or one for each, separated by commas.
     """
     emit = _emitter(events)
     with _explained():
         faults = _faults(drop, duplicate, swap, corrupt, truncate, no_end)
         detector = Detector(background=background, dead_pixels=dead_pixels, saturation=saturation)
+        volts = voltages(voltage)
         plan = BeamlinePlan(
             crystal=crystal,
-            voltages_v=voltages(voltage),
+            voltages_v=volts,
             frames=frames,
             rows=rows,
             columns=columns,
             binning=binning,
             photons=photons,
             points=points,
+            offsets_frames=for_each(offsets, "offsets", len(volts)),
+            brightness=for_each(brightness, "brightness", len(volts)),
             seed=seed,
             detector=detector,
         )
-        pace = Pace(rate_hz=rate, hold_margin_s=hold_margin)
-        _send(bind, streamer_control, _simulated(plan, pace, truth, emit), faults, wait_s, emit, seed)
+        scans_s, holds_s = (for_each(text, name, len(volts)) for text, name in ((scan_s, "scan-for"), (hold_s, "for")))
+        each = paces(Pace(rate_hz=rate, hold_margin_s=hold_margin), len(volts), frames, scans_s, holds_s)
+        _send(bind, streamer_control, _simulated(plan, each, truth, emit), faults, wait_s, emit, seed)
 
 
 @app.command()
@@ -123,13 +132,13 @@ def replay(
             _send(bind, streamer_control, [scan], faults, wait_s, emit, seed=0)
 
 
-def _simulated(plan: BeamlinePlan, pace: Pace, truth: Path | None, emit: Emit) -> list[ScanToSend]:
+def _simulated(plan: BeamlinePlan, each: Sequence[Pace], truth: Path | None, emit: Emit) -> list[ScanToSend]:
     campaign, holds = prepare(plan), []
     for number, measured in enumerate(measure(campaign), 1):
         holds.append(measured)
         good = measured.counts[:, campaign.mask == 0]
         emit("computed", hold=number, of=len(plan.voltages_v), counts=int(good.sum()), brightest=int(good.max()))
-    scans = simulated_scans(campaign, holds, pace, datetime.now(UTC))
+    scans = simulated_scans(campaign, holds, each, datetime.now(UTC))
     if truth is not None:
         write_truth(truth, [true for _, true in scans])
         emit("truth", file=str(truth))

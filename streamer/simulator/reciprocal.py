@@ -65,6 +65,15 @@ def reciprocal_steps(
     return ReciprocalSteps(at, q(*at), np.array(steps))
 
 
+def later(geometry: Geometry, q: Vectors, angle_deg: float) -> Vectors:
+    """The reflection of a crystal that has slipped on its mount: its peak comes `angle_deg` later while it is rocked.
+
+    For a goniometer whose rocking circle is the innermost one.
+    """
+    slipped: Vectors = _rotation(_axis(geometry.sample_axes[geometry.rocking_axis]), np.asarray(-angle_deg)) @ q
+    return slipped
+
+
 def _axis(name: str) -> Vectors:
     vector = np.zeros(3)
     vector["xyz".index(name[0])] = -1.0 if name[1] == "-" else 1.0

@@ -40,10 +40,33 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 def voltages(text: str) -> tuple[float, ...]:
     """Comma-separated volts; ValueError names what is no number."""
+    return _numbers(text, "voltages")
+
+
+def for_each(text: str | None, name: str, holds: int) -> tuple[float, ...]:
+    """One number for all holds, or comma-separated ones for each; none without a text. ValueError: another number."""
+    if text is None:
+        return ()
+    found = _numbers(text, name)
+    if len(found) not in (1, holds):
+        raise ValueError(f"{name} {text!r}: {len(found)} numbers for {holds} holds; wanted one for all or one for each")
+    return found * (holds // len(found))
+
+
+def paces(pace: Pace, holds: int, frames: int, scan_s: tuple[float, ...], hold_s: tuple[float, ...]) -> list[Pace]:
+    """The pace of each hold: that of all, but for how long its scan of `frames` frames and it itself are to last."""
+    if any(seconds <= 0 for seconds in (*scan_s, *hold_s)):
+        raise ValueError(f"scans of {scan_s} s in holds of {hold_s} s; wanted each above 0")
+    rates = [frames / seconds for seconds in scan_s] or [pace.rate_hz] * holds
+    lengths = hold_s or (pace.hold_s,) * holds
+    return [Pace(rate_hz=r, hold_margin_s=pace.hold_margin_s, hold_s=s) for r, s in zip(rates, lengths, strict=True)]
+
+
+def _numbers(text: str, name: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise ValueError(f"voltages {text!r}: wanted numbers separated by commas, like 4.1,4.0,3.9") from error
+        raise ValueError(f"{name} {text!r}: wanted numbers separated by commas, like 4.1,4.0,3.9") from error
 
 
 def hold_name(crystal: str, voltage_v: float | None, now: datetime, number: int) -> Hold:
@@ -53,11 +76,11 @@ def hold_name(crystal: str, voltage_v: float | None, now: datetime, number: int)
 
 
 def simulated_scans(
-    campaign: Campaign, holds: Iterable[MeasuredHold], pace: Pace, now: datetime
+    campaign: Campaign, holds: Iterable[MeasuredHold], each: Iterable[Pace], now: datetime
 ) -> list[tuple[ScanToSend, HoldTruth]]:
-    """The scans of a simulated campaign and the truth behind each."""
+    """The scans of a simulated campaign, each at its pace, and the truth behind each."""
     plan, scans = campaign.plan, []
-    for number, measured in enumerate(holds, 1):
+    for number, (measured, pace) in enumerate(zip(holds, each, strict=True), 1):
         voltage_v = measured.state.voltage_v
         name = hold_name(plan.crystal, voltage_v, now, number)
         planned_s = pace.planned_s(plan.frames)

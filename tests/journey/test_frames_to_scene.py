@@ -37,7 +37,7 @@ def sent(frames: int) -> tuple[HoldStarted, list[bytes]]:
     plan = BeamlinePlan(voltages_v=(4.1,), frames=frames, seed=3)
     campaign = prepare(plan)
     pace = Pace(rate_hz=50.0, hold_margin_s=60.0)
-    scan, _ = simulated_scans(campaign, measure(campaign), pace, datetime(2026, 11, 23, tzinfo=UTC))[0]
+    scan, _ = simulated_scans(campaign, measure(campaign), [pace], datetime(2026, 11, 23, tzinfo=UTC))[0]
     assert scan.hold is not None
     hold = HoldStarted(hold=scan.hold.hold, crystal=scan.hold.crystal, voltage_v=4.1, planned_s=scan.hold.planned_s)
     return hold, [message.data for message in messages(scan)]

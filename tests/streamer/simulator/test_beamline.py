@@ -54,9 +54,24 @@ def test_the_truth_is_what_was_counted() -> None:
     assert residual < 1.5 * ideal
 
 
+def test_a_crystal_that_slipped_comes_later_and_as_bright_as_told() -> None:
+    """Offset and brightness of the second hold move its rocking curve by as many frames, and scale its counts."""
+    quiet = Detector(dead_pixels=0, background=0.0, drift=0.0)
+    conditions = {"voltages_v": (4.1, 4.1), "offsets_frames": (0.0, 8.0), "brightness": (1.0, 1.7)}
+    here, there = (
+        hold.counts.sum(axis=(1, 2), dtype=float) for hold in measure(prepare(small(detector=quiet, **conditions)))
+    )
+    assert np.correlate(there, here, "full").argmax() - 60 == 8
+    assert there.sum() / here.sum() == pytest.approx(1.7, rel=5e-3)
+
+
 def test_senseless_plans_are_refused() -> None:
     """The error tells what was asked for and what is the least."""
     with pytest.raises(ValueError, match="1 frames of 32"):
         small(frames=1)
     with pytest.raises(ValueError, match="at least one voltage"):
         small(voltages_v=())
+    with pytest.raises(ValueError, match=r"offsets \(1.0,\) for 2 holds; wanted one each"):
+        small(offsets_frames=(1.0,))
+    with pytest.raises(ValueError, match=r"brightness \(1.0, 0.0\); wanted each above 0"):
+        small(brightness=(1.0, 0.0))

@@ -16,7 +16,7 @@ from streamer.simulator.beamline import BeamlinePlan, measure, prepare
 from streamer.simulator.geometries import i13_1
 from streamer.simulator.recorded import RecordedError, RecordedScan
 from streamer.simulator.series import messages
-from streamer.simulator.settings import Pace, replayed_scan, simulated_scans, voltages
+from streamer.simulator.settings import Pace, for_each, paces, replayed_scan, simulated_scans, voltages
 
 NOW = datetime(2026, 11, 23, 3, 15, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def test_a_simulated_scan_tells_everything() -> None:
     """Start, 41 images and end leave in order; geometry, hold, angles, monitor and counts can be read back."""
     campaign = prepare(BeamlinePlan(voltages_v=(4.1,), frames=41, rows=16, columns=16))
     (hold,) = measure(campaign)
-    ((scan, truth),) = simulated_scans(campaign, [hold], Pace(rate_hz=10.0, hold_margin_s=10.0), NOW)
+    ((scan, truth),) = simulated_scans(campaign, [hold], [Pace(rate_hz=10.0, hold_margin_s=10.0)], NOW)
     sent = list(messages(scan))
     assert [m.kind for m in sent] == ["start", *["image"] * 41, "end"]
     start, image = cbor2.loads(sent[0].data[3:]), cbor2.loads(sent[18].data[3:])
@@ -95,3 +95,22 @@ def test_voltages_are_numbers() -> None:
         voltages("4.1;4.0")
     with pytest.raises(ValueError, match="a rate of 0 frames/s"):
         Pace(rate_hz=0.0)
+
+
+def test_conditions_are_told_for_all_holds_or_for_each() -> None:
+    """One number stands for every hold; two for three holds are refused."""
+    assert for_each(None, "offsets", 3) == ()
+    assert for_each("2.5", "offsets", 3) == (2.5, 2.5, 2.5)
+    assert for_each("1,2,-3", "offsets", 3) == (1.0, 2.0, -3.0)
+    with pytest.raises(ValueError, match="2 numbers for 3 holds; wanted one for all or one for each"):
+        for_each("1,2", "offsets", 3)
+
+
+def test_each_hold_has_its_own_pace() -> None:
+    """Scans take as long as told, and holds last as long as told, else longer by the margin."""
+    alike = paces(Pace(rate_hz=10.0, hold_margin_s=5.0), 2, 100, (), ())
+    assert [pace.planned_s(100) for pace in alike] == [15.0, 15.0]
+    each = paces(Pace(rate_hz=10.0, hold_margin_s=5.0), 2, 100, (5.0, 2.5), (30.0, 3.0))
+    assert [(pace.rate_hz, pace.planned_s(100)) for pace in each] == [(20.0, 30.0), (40.0, 3.0)]
+    with pytest.raises(ValueError, match="wanted each above 0"):
+        paces(Pace(), 1, 100, (0.0,), ())
