@@ -13,8 +13,9 @@ from scipy import ndimage
 from reconstructor.phasing.problem import Complex, Mask, PhasingError, Real, Shape
 
 Box = tuple[slice, slice, slice]
-Smooth = Callable[[Real, float, Box], Real]
-"""Gaussian smoothing (block, σ in voxels, part wanted) with zeros around the block, cut off at `reach(σ)`."""
+Smooth = Callable[[Complex, NDArray[Any], float], Real]
+"""Of a block's object, support (bool, or uint8 of 0 and 1) and σ in voxels: the amplitude inside the support after a
+Gaussian smoothing that is cut off at `reach(σ)`, zeros around the block."""
 
 Level = Literal["rms", "mean", "max"]
 """What a shrinkwrap threshold is a multiple of: this of the smoothed amplitude inside the present support."""
@@ -38,19 +39,21 @@ def reach(sigma_voxels: float) -> int:
     return int(TRUNCATE * sigma_voxels + 0.5)
 
 
-def smoothed(block: Real, sigma_voxels: float, part: Box) -> Real:
-    """Gaussian smoothing with zeros around the block; the part of it that is wanted."""
-    out: Real = ndimage.gaussian_filter(block, sigma_voxels, mode="constant", radius=reach(sigma_voxels))
-    return out[part]
+def smoothed(obj: Complex, support: NDArray[Any], sigma_voxels: float) -> Real:
+    """See `Smooth`."""
+    radius = reach(sigma_voxels)
+    out: Real = ndimage.gaussian_filter(np.abs(obj) * support, sigma_voxels, mode="constant", radius=radius)
+    return out
 
 
 def bounding_box(support: NDArray[Any]) -> Box:
     """The smallest box that holds the support (bool, or uint8 of 0 and 1). Raises PhasingError if that is empty."""
-    slices = []
     flags = support.view(np.bool_)
-    rows = np.logical_or.reduce(flags, axis=2)
-    for any_along in (rows.any(axis=1), rows.any(axis=0), np.logical_or.reduce(flags, axis=(0, 1))):
-        index = np.flatnonzero(any_along)
+    # the long way first: over whole planes, then the one plane that is left
+    shadow = np.logical_or.reduce(flags, axis=0)
+    slices = []
+    for along in (flags.any(axis=(1, 2)), shadow.any(axis=1), shadow.any(axis=0)):
+        index = np.flatnonzero(along)
         if not index.size:
             raise PhasingError(f"the support is empty: 0 of {support.size} voxels; wanted at least one")
         slices.append(slice(int(index[0]), int(index[-1]) + 1))
@@ -82,12 +85,11 @@ def shrunk(
     way by 10 %, 24 times at most. Raises PhasingError when nothing is left, or the object is not finite.
     """
     shape: Shape = (obj.shape[0], obj.shape[1], obj.shape[2])
-    margin = reach(sigma_voxels)
-    outer, inner = grown_box(box, 2 * margin, shape), grown_box(box, margin, shape)
-    a, b, c = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-    soft = smooth(np.abs(obj[outer]) * support[outer], sigma_voxels, (a, b, c))
+    inner = grown_box(box, reach(sigma_voxels), shape)
+    soft = smooth(obj[inner], support[inner], sigma_voxels)
     old = support[inner].view(np.bool_)
-    level = _level(soft[old], by)
+    with np.errstate(invalid="ignore"):  # what is not finite is told of below
+        level = _level(soft * old, int(np.count_nonzero(old)), by)
     for _ in range(24):
         inside = soft > threshold * level
         if not grows:
@@ -108,16 +110,15 @@ def shrunk(
 _SPOKEN: dict[Level, str] = {"rms": "RMS", "mean": "mean", "max": "maximum"}
 
 
-def _level(within: Real, by: Level) -> float:
-    found = 0.0
-    if within.size:
-        match by:
-            case "rms":
-                found = float(np.sqrt(np.mean(np.square(within), dtype=np.float64)))
-            case "mean":
-                found = float(np.mean(within, dtype=np.float64))
-            case "max":
-                found = float(np.max(within))
+def _level(within: Real, voxels: int, by: Level) -> float:
+    """Of amplitudes that are 0 outside so many voxels."""
+    match by:
+        case "rms":
+            found = float(np.sqrt(np.vdot(within, within) / max(1, voxels)))
+        case "mean":
+            found = float(np.sum(within, dtype=np.float64)) / max(1, voxels)
+        case "max":
+            found = float(np.max(within))
     if not np.isfinite(found) or found <= 0:
         raise PhasingError(f"the object's {_SPOKEN[by]} inside its support is {found}; wanted a finite number above 0")
     return found

@@ -162,41 +162,26 @@ def energy(p: Floats, support: Bytes) -> np.float32:
 
 
 @_compiled
-def smooth_rows(block: Floats, weights: Floats, first: int, out: Floats) -> None:
-    """Convolve along the last axis of (rows, n), zeros beyond the ends; `out` begins at column `first` of it.
-
-    Sums run over multiples of 16 columns: short loops would spend their time on what is left over.
-    """
-    rows, n = block.shape
-    wanted = out.shape[1]
-    wide = (wanted + 15) // 16 * 16
-    r = weights.size // 2
-    line = np.zeros(first + wide + n + 2 * r, np.float32)
-    sums = np.zeros(wide, np.float32)
-    for i in range(rows):
+def amplitude(obj: Floats, support: Bytes, out: Floats) -> None:
+    """|obj| inside the support, else 0; obj is (m, n, 2k) floats re, im, re, im …"""
+    m, n, k = support.shape
+    for i in range(m):
         for j in range(n):
-            line[r + j] = block[i, j]
-        sums[:] = 0
-        for k in range(2 * r + 1):
-            w = weights[k]
-            source = line[first + k : first + k + wide]
-            for j in range(wide):
-                sums[j] += w * source[j]
-        for j in range(wanted):
-            out[i, j] = sums[j]
+            source, inside, target = obj[i, j], support[i, j], out[i, j]
+            for t in range(k):
+                power = source[2 * t] * source[2 * t] + source[2 * t + 1] * source[2 * t + 1]
+                target[t] = np.float32(inside[t]) * math.sqrt(power)
 
 
 @_compiled
-def smooth_columns(block: Floats, weights: Floats, first: int, out: Floats) -> None:
-    """Convolve along the middle axis of (m, n, inner), zeros beyond the ends; `out` begins at `first` of it."""
-    m, n, inner = block.shape
-    r = weights.size // 2
-    for i in range(m):
-        for j in range(out.shape[1]):
-            target = out[i, j]
-            target[:] = 0
-            for k in range(max(0, first + j - r), min(n, first + j + r + 1)):
-                w = weights[k - first - j + r]
-                source = block[i, k]
-                for t in range(inner):
-                    target[t] += w * source[t]
+def convolve(line: Floats, weights: Floats, stride: int, out: Floats) -> None:
+    """out[i] = Σ weights[k] · line[i + k · stride], some 4 kB at a time."""
+    for start in range(0, out.size, 1024):
+        target = out[start : start + 1024]
+        target[:] = 0
+        for k in range(weights.size):
+            w = weights[k]
+            begin = start + k * stride
+            source = line[begin : begin + target.size]
+            for j in range(target.size):
+                target[j] += w * source[j]

@@ -65,7 +65,7 @@ def test_shrinkwrap_equals_its_definition_on_the_whole_volume() -> None:
     obj = (support * (0.2 + rng.random(SHAPE)) * np.exp(1j)).astype(np.complex64)
     for sigma in (2.0, 0.7):
         found = shrunk(obj, support, bounding_box(support), sigma, 0.4, WHOLE)
-        soft = smoothed(np.abs(obj), sigma, (slice(None),) * 3)
+        soft = smoothed(obj, np.ones(obj.shape, np.bool_), sigma)
         wanted = soft > 0.4 * np.sqrt(np.mean(np.square(soft[support]), dtype=np.float64))
         out = np.zeros(SHAPE, np.bool_)
         out[found.box] = found.inside
@@ -78,7 +78,7 @@ def test_smoothing_is_a_gaussian_cut_at_three_sigma() -> None:
     """A point becomes a Gaussian of unit sum whose half width is the reach."""
     point = np.zeros((31, 31, 31), np.float32)
     point[15, 15, 15] = 1
-    soft = smoothed(point, 2.0, (slice(None),) * 3)
+    soft = smoothed(point, np.ones(point.shape, np.bool_), 2.0)
     assert soft.sum() == pytest.approx(1.0, rel=1e-5)
     assert soft[15, 15, 17] / soft[15, 15, 15] == pytest.approx(np.exp(-0.5), rel=1e-4)
     along = np.flatnonzero(soft[15, 15])
