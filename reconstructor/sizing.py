@@ -13,8 +13,8 @@ PUBLISH_S = 0.6
 """Kept free before the hold's end: archive and publication."""
 FIRST_SHARE = 0.6
 """The first refined volume may take this share of the time left; machines are not always as fast as they were."""
-RESERVE = 0.4
-"""Of the time left, kept free for what follows the runs beyond what that took before."""
+KEPT_SHARE = 0.5
+"""What follows the runs may take twice as long as it did before, if that leaves the runs this share of their time."""
 LEAST_SHARE = 0.2
 """A recipe cut to less than this share of its iterations is no longer that recipe."""
 GOOD_SHARE = 0.25
@@ -190,7 +190,7 @@ def _start(
         begins=_beginning(outlook, more),
         over=outlook.over,
         more=more > 0,
-        finish_by=None if until is None else _finish_by(machine, offer, now, until),
+        finish_by=None if until is None else _finish_by(machine, offer, runs, now, until),
     )
     return Start(job, machine.job(offer, runs), fits)
 
@@ -201,7 +201,8 @@ def _beginning(outlook: Outlook, more: int) -> Begins:
     return "cold and warm" if not more and (outlook.warm or shown) else "cold"
 
 
-def _finish_by(machine: Machine, offer: Offer, now: float, until: float) -> float:
+def _finish_by(machine: Machine, offer: Offer, runs: int, now: float, until: float) -> float:
     """When runs have to end so that their volume is out by `until`, also if what follows them goes slower by then."""
     after = machine.speed.around(offer.window.shape)
-    return until - PUBLISH_S - max(after, min(2 * after, RESERVE * (until - now)))
+    kept = until - PUBLISH_S - now - KEPT_SHARE * (machine.job(offer, runs) - after)
+    return until - PUBLISH_S - min(2 * after, max(after, kept))

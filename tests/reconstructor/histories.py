@@ -171,8 +171,9 @@ class Beamtime:
         """The next look: soon while frames come, else when a job ends, and every second."""
         if any(scan.begins_at <= now + TICK_S and now <= scan.over_at + 2 * TICK_S for scan in self.history.scans):
             return now + TICK_S
-        until = min((flown.until for flown in self.flying), default=now + TICK_S)
-        return min(max(now + TICK_S, until), now + (1.0 if now < self.history.ends_at else 30.0))
+        ends = [scan.hold_ends_at - FILED_S for scan in self.history.scans if scan.hold_ends_at is not None]
+        soon = [at for at in (*ends, *(flown.until for flown in self.flying)) if at > now]
+        return min(max(now + TICK_S, min(soon, default=now)), now + (1.0 if now < self.history.ends_at else 30.0))
 
     def tick(self, now: float) -> bool:
         """One look of the service: jobs that ended, frames that came, one decision; whether it was to do something."""

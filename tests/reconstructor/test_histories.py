@@ -13,7 +13,7 @@ from reconstructor.deadlines import Claim, met
 from reconstructor.jobs import Job
 from reconstructor.situation import ATTEMPTS, given_up
 from reconstructor.sizing import PUBLISH_S, Machine
-from tests.reconstructor.histories import Beamtime, History, Played, histories
+from tests.reconstructor.histories import TICK_S, Beamtime, History, Played, histories
 
 EXAMPLES = int(os.environ.get("BRAGGLIVE_HISTORIES", "30"))
 LOOK_S = 1.5
@@ -26,8 +26,9 @@ def could(history: History, scan: Played) -> bool:
     """Whether the deadline of a scan could be met, by somebody who knows what came before but not what comes.
 
     That is: all ends were known when their scans began; and at the machine's true speed (or the estimates, if those
-    are slower) its quickest refined job fits beside those of all scans whose holds end no later. The job of a scan
-    that was over when this one began counts as if it had to be begun anew then, and has to fit as well.
+    are slower), with two looks of the service a job, its quickest refined job fits beside those of all scans whose
+    holds end no later. The job of a scan that was over when this one began counts as if it had to be begun anew then,
+    and has to fit as well.
     """
     told = all(other.told_at <= other.begins_at for other in history.scans)
     if scan.hold_ends_at is None or not told or history.failing:
@@ -43,7 +44,7 @@ def could(history: History, scan: Played) -> bool:
         if other.over_at < scan.begins_at < other.hold_ends_at:
             ready_at = scan.begins_at
             anew.add(other.scan)
-        length = least * max(1.0, history.slower)
+        length = least * max(1.0, history.slower) + 2 * TICK_S
         claims.append(Claim(other.scan, ready_at + SLACK_S, other.hold_ends_at - PUBLISH_S, length))
     return {scan.scan, *anew} <= met(claims, [0.0] * history.devices).keys()
 
