@@ -10,12 +10,12 @@ from rich.text import Text
 from compose.demo_state import DemoState, ScanSeen
 
 
-def view(state: DemoState, phase: str, now_s: float, scans: int) -> RenderableType:
+def view(state: DemoState, phase: str, now_s: float, scans: int, title: str = "bragglive demo") -> RenderableType:
     """What the terminal shows at `now_s` (the demo's own clock)."""
     rows = Table.grid(padding=(0, 2))
     for scan in state.scans:
         rows.add_row(*_cells(state, scan, now_s))
-    heading = Text(f"bragglive demo: {phase}, scan {len(state.scans)} of {scans}", style="bold")
+    heading = Text(f"{title}: {phase}, scan {len(state.scans)} of {scans}", style="bold")
     notices = [Text(notice, style="yellow") for notice in state.notices]
     return Group(heading, rows, *notices)
 
@@ -25,9 +25,7 @@ def _cells(state: DemoState, scan: ScanSeen, now_s: float) -> tuple[RenderableTy
     frames = len(scan.indices)
     voltage = f"{hold.voltage_v:.2f} V" if hold and hold.voltage_v is not None else ""
     bar = ProgressBar(total=scan.frames_expected, completed=frames, width=20)
-    badge = Text("REFINED", style="bold green") if scan.refined else Text("PROVISIONAL", style="bold yellow3")
-    if not scan.volumes:
-        badge = Text("waiting for the peak", style="dim")
+    badge = _badge(scan)
     return (
         f"{hold.crystal if hold else scan.crystal or ''} {voltage}".strip(),
         bar,
@@ -38,6 +36,16 @@ def _cells(state: DemoState, scan: ScanSeen, now_s: float) -> tuple[RenderableTy
         _time_left(hold.end_s if hold else None, now_s),
         _job(scan),
     )
+
+
+def _badge(scan: ScanSeen) -> Text:
+    if not scan.volumes:
+        return Text("waiting for the peak", style="dim")
+    if scan.refined:
+        return Text("REFINED", style="bold green")
+    if scan.volumes[-1].last_hold:
+        return Text("LAST HOLD", style="bold cyan")
+    return Text("PROVISIONAL", style="bold yellow3")
 
 
 def _volume_numbers(scan: ScanSeen) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from contract.messages import (
     AnyMessage,
+    ForecastScored,
     FrameBlock,
     HoldEnded,
     HoldStarted,
@@ -17,6 +18,7 @@ from contract.messages import (
 )
 
 NOTICES_KEPT = 6
+OfScan = FrameBlock | Volume | ScanEnded | JobProgress | Notice | ForecastScored
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class VolumeSeen:
     stage: str
     revision: int
     frames_used: int
+    start: str
+    last_hold: bool
+    whole_curve: bool
+    """Whether the scan was over when its job began."""
+    first_frame_to_volume_s: float | None
+    last_frame_to_volume_s: float | None
     r_factor: float | None
     free_llk: float | None
     q_norm_inv_a: float
@@ -57,6 +65,14 @@ class VolumeSeen:
     binning: tuple[int, int, int] | None
     recipe: str
     archive: str
+
+
+@dataclass(frozen=True)
+class WarningSeen:
+    """A warning, and when it came."""
+
+    at_s: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,10 @@ class ScanSeen:
     missing: tuple[int, ...] = ()
     raw_archive: str = ""
     job: JobProgress | None = None
+    warnings: tuple[WarningSeen, ...] = ()
+    """All that were said of this scan."""
+    forecasts: tuple[ForecastScored, ...] = ()
+    """How its volumes were borne out."""
 
     @property
     def refined(self) -> tuple[VolumeSeen, ...]:
@@ -118,10 +138,10 @@ def observe(state: DemoState, message: AnyMessage, now_s: float) -> DemoState:
         case ScanStarted():
             return _start_scan(state, message)
         case Notice(level="warning" | "error"):
-            return replace(state, notices=(*state.notices, f"{message.level}: {message.text}")[-NOTICES_KEPT:])
-        case FrameBlock() | Volume() | ScanEnded() | JobProgress():
-            scans = tuple(_advance(s, message, now_s) if s.scan == message.scan else s for s in state.scans)
-            return replace(state, scans=scans)
+            notices = (*state.notices, f"{message.level}: {message.text}")[-NOTICES_KEPT:]
+            return replace(_advanced(state, message, now_s), notices=notices)
+        case FrameBlock() | Volume() | ScanEnded() | JobProgress() | ForecastScored():
+            return _advanced(state, message, now_s)
     return state
 
 
@@ -139,7 +159,12 @@ def _start_scan(state: DemoState, message: ScanStarted) -> DemoState:
     return replace(state, scans=(*state.scans, scan))
 
 
-def _advance(scan: ScanSeen, message: FrameBlock | Volume | ScanEnded | JobProgress, now_s: float) -> ScanSeen:
+def _advanced(state: DemoState, message: OfScan, now_s: float) -> DemoState:
+    scans = tuple(_advance(s, message, now_s) if s.scan == message.scan else s for s in state.scans)
+    return replace(state, scans=scans)
+
+
+def _advance(scan: ScanSeen, message: OfScan, now_s: float) -> ScanSeen:
     match message:
         case FrameBlock():
             indices = scan.indices | {int(i) for i in message.index}
@@ -154,6 +179,10 @@ def _advance(scan: ScanSeen, message: FrameBlock | Volume | ScanEnded | JobProgr
             return replace(scan, status=message.status, missing=message.missing, raw_archive=archive)
         case JobProgress():
             return replace(scan, job=message)
+        case Notice():
+            return replace(scan, warnings=(*scan.warnings, WarningSeen(now_s, message.text)))
+        case ForecastScored():
+            return replace(scan, forecasts=(*scan.forecasts, message))
 
 
 def _seen(volume: Volume, now_s: float) -> VolumeSeen:
@@ -162,6 +191,11 @@ def _seen(volume: Volume, now_s: float) -> VolumeSeen:
         stage=volume.stage,
         revision=volume.revision,
         frames_used=volume.frames_used,
+        start=volume.start,
+        last_hold=volume.last_hold,
+        whole_curve=volume.completion is not None,
+        first_frame_to_volume_s=volume.first_frame_to_volume_s,
+        last_frame_to_volume_s=volume.last_frame_to_volume_s,
         r_factor=volume.quality.r_factor,
         free_llk=volume.quality.free_llk,
         q_norm_inv_a=volume.q_norm_inv_a,

@@ -1,4 +1,4 @@
-"""`bragglive reconstructor` and `bragglive score`."""
+"""`bragglive reconstructor`, `bragglive score` and `bragglive playback`."""
 
 from __future__ import annotations
 
@@ -87,6 +87,36 @@ def score_command(
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(asdict(found)), indent=1))
     typer.echo(f"complex overlap {found.complex_overlap:.4f} ({found.stage} {found.revision} of {found.scan})")
+
+
+@app.command("playback")
+def playback_command(
+    scan: Annotated[Path, typer.Argument(help="An archived scan (.h5) of the simulator.")],
+    truth: Annotated[Path, typer.Argument(help="The truth file of the simulator (.h5).")],
+    last: Annotated[Path | None, typer.Option(help="Archived volume (.cxi) of the crystal's last hold.")] = None,
+    volume: Annotated[list[Path] | None, typer.Option(help="Score this volume (.cxi) of the scan, too.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads a run.")] = 2,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
+) -> None:
+    """Play a simulated scan back: what could have been shown at each share of its frames, against the truth.
+
+    With --last: the last hold's object (LAST HOLD), a run begun from it (warm) and a cold one. Each is scored by its
+    complex overlap with the truth, and by what it foretold of the next tenth of the frames (forecast residual).
+    """
+    from reconstructor.phasing.recipe_file import default
+    from reconstructor.playback import play_back
+
+    try:
+        found = play_back(scan, truth, last, volume or [], default("provisional"), threads)
+    except ValueError as error:
+        _refuse(str(error))
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    for way in found.ways:
+        residual = "" if way.residual is None else f", forecast residual {way.residual.value:.4f}"
+        typer.echo(f"{way.share:.0%} of the frames, {way.way}: complex overlap {way.overlap:.4f}{residual}")
+    for one in found.published:
+        typer.echo(f"{one.stage} {one.revision}: complex overlap {one.complex_overlap:.4f}")
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -1,0 +1,117 @@
+"""What all runs of `bragglive bench live` come to together: medians, extremes, rank correlations, targets. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+
+from scipy.stats import spearmanr
+
+from compose.live_rows import Row
+from contract.record import Target
+
+PROVISIONAL_S = 2.0
+LAST_HOLD_SHARE = 0.1
+AFTER_THE_PEAK = 0.1
+"""Share of the scan after its peak by which a volume beats the last hold's object."""
+COLD_SHARE = 0.65
+WARM_OVERLAP = {0.6: 0.90, 0.7: 0.95}
+"""Overlap with the truth, at least, by share of the frames."""
+RANK = 0.9
+FEWEST_RANKED = 5
+Pairs = list[tuple[float, float]]
+
+
+def targets(rows: Sequence[Row]) -> list[Target]:
+    """What was promised of live volumes; a number that was not determined in some run meets no target."""
+    possible = [row for row in rows if row["role"] != "impossible"]
+    after = [row for row in rows if row["role"] == "after"]
+    impossible = [row for row in rows if row["role"] == "impossible"]
+    in_time = sum(row["refined_before_hold_ended"] for row in possible)
+    called = sum((row["called_impossible_s"] or 0) > 0 for row in impossible)
+    found = [
+        Target.of("refined before the hold ended", in_time, len(possible), ">=", "holds"),
+        Target.of(
+            "last frame → full-curve provisional, longest",
+            extreme(possible, "last_frame_to_provisional_s", max),
+            PROVISIONAL_S,
+            "<=",
+            "s",
+        ),
+        Target.of("impossible holds called so before they ended", called, len(impossible), ">=", "holds"),
+        Target.of(
+            "volumes out when they ended, fewest", extreme(impossible, "volumes_before_hold_ended", min), 1, ">=", "1"
+        ),
+        Target.of(
+            "frames in when LAST HOLD was first shown", extreme(after, "first_volume_share", max), 0.1, "<=", "scan"
+        ),
+        Target.of("first volume nearer the truth, after the peak", after_the_peak(after), AFTER_THE_PEAK, "<=", "scan"),
+        Target.of(
+            "frames in the first cold volume",
+            extreme([row for row in rows if row["role"] == "before"], "first_own_volume_share", max),
+            COLD_SHARE,
+            "<=",
+            "scan",
+        ),
+    ]
+    for share, limit in WARM_OVERLAP.items():
+        name = f"warm overlap at {share:.0%} of the frames, median"
+        found.append(Target.of(name, middle(overlaps(rows, "warm", share)), limit, ">=", "1"))
+    for name, pairs in (("played back", played_pairs(rows)), ("published", published_pairs(rows))):
+        found.append(Target.of(f"rank of forecast residuals, {name}", rank(pairs), RANK, ">=", "1"))
+    return found
+
+
+def extreme(rows: Sequence[Row], name: str, which: Callable[[Iterable[float]], float]) -> float | None:
+    """The largest or smallest of a number over rows; None if it is not known of all of them, or there is none."""
+    values = [row[name] for row in rows]
+    return None if not values or None in values else which(values)
+
+
+def after_the_peak(rows: Sequence[Row]) -> float | None:
+    """Share of the scan from the peak to the last frame of the first volume that is nearer the truth than the last
+    hold's object; of the slowest run, and None if one had no such volume.
+    """
+    waits = [_wait(row) for row in rows]
+    known = [wait for wait in waits if wait is not None]
+    return max(known, default=None) if len(known) == len(waits) else None
+
+
+def overlaps(rows: Sequence[Row], way: str, share: float) -> list[float]:
+    """Overlap with the truth of one way of showing the crystal, at one share of the frames, of each run that has it."""
+    shown = (one for row in rows for one in row["ways"])
+    return [one["overlap"] for one in shown if one["way"] == way and abs(one["share"] - share) < 1e-6]
+
+
+def middle(values: Sequence[float]) -> float | None:
+    """The median; None of nothing."""
+    return median(values) if values else None
+
+
+def played_pairs(rows: Sequence[Row]) -> Pairs:
+    """Forecast residual and true error (1 − overlap) of every warm and cold volume played back."""
+    shown = (one for row in rows for one in row["ways"] if one["way"] != "last")
+    return [(one["residual"]["value"], 1 - one["overlap"]) for one in shown if one["residual"] is not None]
+
+
+def published_pairs(rows: Sequence[Row]) -> Pairs:
+    """The same of every provisional volume that was published before the last frame, as the services scored it."""
+    shown = (one for row in rows for one in row["volumes"] if one["runs"] > 0 and one["stage"] == "provisional")
+    return [
+        (one["forecast"]["residual"], 1 - one["overlap"])
+        for one in shown
+        if one["forecast"] is not None and one["overlap"] is not None
+    ]
+
+
+def rank(pairs: Pairs) -> float | None:
+    """Spearman's rank correlation; None of fewer than five pairs."""
+    if len(pairs) < FEWEST_RANKED:
+        return None
+    first, second = zip(*pairs, strict=True)
+    return float(spearmanr(first, second).statistic)
+
+
+def _wait(row: Row) -> float | None:
+    beats, peak = row["beats_last_hold_share"], row["peak_share"]
+    return None if beats is None or peak is None else beats - peak
