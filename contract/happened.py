@@ -174,7 +174,9 @@ class VolumePublished(Happened, frozen=True, kw_only=True):
     revision: int
     r_factor: float | None = None
     first_volume_s: float | None = None
-    """From the scan's first frame, if this is its first volume."""
+    """From the scan's first frame, if this is the first volume phased from it (LAST HOLD shows an earlier one)."""
+    full_curve_volume_s: float | None = None
+    """From the scan's last frame, if this is the first volume of its whole curve."""
     refined_volume_s: float | None = None
     """From the scan's last frame, if this is its first refined volume."""
 

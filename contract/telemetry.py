@@ -135,6 +135,7 @@ EFFECTS: Mapping[type[Happened], tuple[Effect, ...]] = {
     VolumePublished: (
         Count("volumes_published_total", "Volumes published.", ("stage",)),
         Spread("time_to_first_volume_seconds", "First frame to first volume.", (), "first_volume_s"),
+        Spread("time_to_full_curve_volume_seconds", "Last frame to full-curve volume.", (), "full_curve_volume_s"),
         Spread("time_to_refined_volume_seconds", "Last frame to refined volume.", (), "refined_volume_s"),
     ),
     Subscribers: (Level("subscribers", "Who listens to a stream of ours.", ("stream",), "count"),),

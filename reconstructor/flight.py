@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconstructor import work
+from reconstructor.beginnings import Beginning, beginnings, bred
 from reconstructor.choosing import POLISH
 from reconstructor.crew import Crew
 from reconstructor.jobs import Job
@@ -19,8 +20,7 @@ from reconstructor.phasing import engine, guided
 from reconstructor.phasing.kernel import Kernel
 from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Estimate, PhasingError, Problem, Start
-from reconstructor.phasing.recipe import Recipe
-from reconstructor.work import Beginning, Made, Task
+from reconstructor.work import Made, Task
 
 LOOK_UP_S = 0.2
 """A run looks about this often whether it is still wanted."""
@@ -75,11 +75,16 @@ class Flight:
     def carry_out(self, crew: Crew, free: NDArray[np.bool_]) -> Finished:
         """All of the job. Raises DroppedError, or what the data did to it (PhasingError, GeometryError, …)."""
         began = self.clock()
+        self.task = work.with_others(self.task)
         ready = work.prepared(self.task, free)
         searching = self.clock()
-        members = self._searched(crew, ready.problem)
-        searched = self.clock() - searching
-        made = work.made(self.task, ready, members, lambda starts: self._polished(crew, ready.problem, starts))
+        if self.task.job.begins == "last hold":
+            made = work.last_hold(self.task, ready)
+            searched = 0.0
+        else:
+            members = self._searched(crew, ready.problem)
+            searched = self.clock() - searching
+            made = work.made(self.task, ready, members, lambda starts: self._polished(crew, ready.problem, starts))
         if self.dropped.is_set():
             raise DroppedError
         took = self.clock() - began
@@ -89,15 +94,15 @@ class Flight:
 
     def _searched(self, crew: Crew, problem: Problem) -> list[Member]:
         """The members of all generations; raises if there is none."""
-        recipe, beginnings = self.task.job.offer.recipe, work.beginnings(self.task)
-        runs = sum(guided.sizes(recipe.guided, len(beginnings)))
+        recipe, waiting = self.task.job.offer.recipe, beginnings(self.task)
+        runs = sum(guided.sizes(recipe.guided, len(waiting)))
         members: list[Member] = []
-        while beginnings:
-            found, problems = self._gathered([crew.call(partial(self._run, problem, one, runs)) for one in beginnings])
+        while waiting:
+            found, problems = self._gathered([crew.call(partial(self._run, problem, one, runs)) for one in waiting])
             if not members and not found and not self.task.earlier:
                 raise PhasingError(problems[0] if problems else "no run came far enough before the hold ended")
             members += found
-            beginnings = work.bred(self.task, members) if found and not self._late() else []
+            waiting = bred(self.task, members) if found and not self._late() else []
         return members
 
     def _gathered(self, runs: list[Future[Member | None]]) -> tuple[list[Member], list[str]]:
@@ -121,9 +126,8 @@ class Flight:
         self.begun += 1
         began = self.clock()
         newest: Estimate | None = None
-        recipe: Recipe = self.task.job.offer.recipe
         kernel = self.kernel(problem)
-        for estimate in engine.run(recipe, problem, beginning.start, kernel, beginning.seed, self.every):
+        for estimate in engine.run(beginning.recipe, problem, beginning.start, kernel, beginning.seed, self.every):
             newest = estimate
             self.progress = Progressed(
                 self.task.job, self.begun, runs, estimate.iteration, estimate.iterations, estimate.iterate_r
@@ -133,7 +137,7 @@ class Flight:
             if self._late():
                 break
         else:
-            if beginning.generation == 0:  # later ones leave stages out
+            if beginning.generation == 0 and not beginning.warm:  # these leave stages out
                 self.run_s.append(self.clock() - began)
         if newest is None:
             return None

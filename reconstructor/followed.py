@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
-from contract.messages import Angles, Completion, FrameBlock, HoldStarted, Quality, ScanEnded, ScanStarted
+from contract.messages import (
+    Angles,
+    Completion,
+    ForecastScored,
+    FrameBlock,
+    HoldStarted,
+    Quality,
+    ScanEnded,
+    ScanStarted,
+)
 from reconstructor.curve import Curve, Reading, rocking
 from reconstructor.free import FreePixels, free_pixels
 from reconstructor.geometry import steps_at
 from reconstructor.jobs import Job, Offer, Outlook, finished
+from reconstructor.offers import Recipes, likely_offers, offers
+from reconstructor.past import Past
 from reconstructor.peak import Peak, find_peak
 from reconstructor.phasing.population import Member
-from reconstructor.phasing.recipe import Recipe
+from reconstructor.phasing.problem import Mask
+from reconstructor.prospect import Prospect, first_look
 from reconstructor.upright import Signature
-from reconstructor.window import Place, Triple
-from reconstructor.windows import Limits, Oversampling, guessed, oversampling, provisional_window, refined_windows
-from reconstructor.work import Made
+from reconstructor.windows import oversampling
+from reconstructor.work import Made, Task
 
-SMALLER_SIDES = (80, 64)
 MOST_UNEVEN_STEPS = 0.5
 """Angles further off an even grid cannot be phased as a grid."""
 
@@ -33,14 +44,8 @@ class HeldCell:
     """When it ends or ended; None if nobody said."""
 
 
-@dataclass(frozen=True)
-class Recipes:
-    """By which recipes, on which windows."""
-
-    provisional: Recipe
-    refined: tuple[Recipe, ...]
-    """The best first; a cheaper one is taken where the time left asks for it."""
-    limits: Limits = field(default_factory=Limits)
+First = Literal["first", "full", "refined"]
+"""Volumes that are waited for: the first one phased from a scan, the first of its whole curve, the first refined."""
 
 
 @dataclass(eq=False)
@@ -56,13 +61,22 @@ class FollowedScan:
     """The curve at the last look."""
     peak: Peak | None = None
     free: FreePixels | None = None
+    mask: Mask | None = None
+    """The voxels of `free`, once they were asked for."""
     outlook: Outlook | None = None
+    measured: Reading | None = None
+    """The scan's own frames at the last look; `reading` may be on a finer grid."""
+    prospect: Prospect = field(default_factory=Prospect)
+    refined_by: Task | None = None
+    """What the newest refined volume was made of; more runs join it on the same curve."""
+    firsts: set[First] = field(default_factory=set)
+    """Which volumes there were already."""
     members: tuple[Member, ...] = ()
     """Runs of the newest refined job, to be joined by more."""
     quality: Quality | None = None
     """Of the newest refined volume."""
     shown: Made | None = None
-    """The newest provisional volume's."""
+    """The newest provisional volume's that was phased."""
     signature: Signature | None = None
     """Of the newest volume (at first: of this crystal's last hold), whose hand the next ones keep."""
     matched: bool = False
@@ -112,22 +126,63 @@ class FollowedScan:
         self.curve.end(ended)
         self.stale = True
 
-    def look(self, hold: HeldCell | None, fresh: bool = True) -> Outlook | None:
-        """What the agenda has to know, from the curve as it stands (if `fresh`) or stood; None while it is empty."""
+    @property
+    def peak_passed(self) -> bool:
+        """Whether the Bragg peak is behind the newest frames."""
+        return self.peak is not None and self.peak.passed
+
+    def free_mask(self) -> Mask:
+        """Free voxels of `reading`; none before the peak has passed, about which they are drawn."""
+        if self.reading is None or self.free is None:
+            return np.zeros((1, 1, 1) if self.reading is None else self.reading.sizes, np.bool_)
+        if self.mask is None:
+            self.mask = self.free.mask()
+        return self.mask
+
+    def first_of(self, job: Job) -> frozenset[First]:
+        """Which volumes that are waited for a job's is; they are not waited for any more."""
+        whole = self.over and job.frames == self.curve.frames
+        there: dict[First, bool] = {"first": job.runs > 0, "full": whole, "refined": job.stage == "refined"}
+        found = {name for name, is_it in there.items() if is_it} - self.firsts
+        self.firsts |= found
+        return frozenset(found)
+
+    def judged(self) -> list[ForecastScored]:
+        """Score the volumes whose time has come."""
+        if self.reading is None or not self.prospect.trials:
+            return []
+        return self.prospect.judge(self.reading, self.free_mask(), self.started.frames_expected, self.over)
+
+    def made(self, made: Made) -> Made:
+        """Take a provisional volume that is about to be told, and look how frames have borne it out already."""
+        if self.reading is not None:
+            made = first_look(made, self.reading, self.free_mask())
+        self.prospect.expect(self.revision + 1, made)
+        if made.task.job.begins != "last hold":
+            self.shown = made
+        return made
+
+    def look(self, hold: HeldCell | None, past: Past | None = None, fresh: bool = True) -> Outlook | None:
+        """What the agenda has to know, from the curve as it stands (if `fresh`) or stood; None while it is empty.
+
+        `past`: the crystal as its last refinement left it.
+        """
         if self.last_frame_at is None:
             return None
         if fresh or self.reading is None:
             self.stale = False
-            self._read()
+            self._read(past)
         before = self.outlook or self._blank()
-        reading = self.reading
+        reading, foreseen = self.reading, self.prospect.foreseen
         if reading is None:
             return None
         self.outlook = replace(
             before,
             frames=reading.frames,
-            located=not self.obstacle and self.peak is not None,
-            peak_passed=self.peak is not None and self.peak.passed,
+            located=not self.obstacle and (self.peak is not None or foreseen is not None),
+            peak_passed=self.peak_passed,
+            peak_reached=foreseen is not None and foreseen.fit.determined,
+            forecast=self.prospect.forecast(self.peak_passed or self.over),
             over=self.over,
             last_frame_at=self.last_frame_at,
             frame_time_s=self._frame_time(),
@@ -153,21 +208,26 @@ class FollowedScan:
             last_frame_at=0.0,
             frame_time_s=None,
             hold_ends_at=None,
+            likely=likely_offers(self.started, self.recipes)[1],
         )
 
-    def _read(self) -> None:
-        """Find the peak and what can be phased about it."""
-        reading = self.reading = self.curve.reading()
-        self.peak = find_peak(reading)
+    def _read(self, past: Past | None) -> None:
+        """Find the peak, where it was or where the crystal's past puts it, and what can be phased about it."""
+        self.measured = self.curve.reading()
+        reading = self.reading = self.prospect.see(past, self.measured)
+        self.peak, foreseen = find_peak(reading), self.prospect.foreseen
         self.obstacle = _obstacle(reading, self.peak, self.over)
-        before = self.outlook or self._blank()
-        if self.peak is None or self.obstacle or not (self.peak.passed or self.over):
-            self.outlook = replace(before, provisional=(), refined=())
-            return
-        if self.free is None:
-            self.free = free_pixels(self.started.scan, reading.sizes, self.peak.place)
-        sampled = oversampling(reading, self.peak)
-        provisional, refined = offers(reading.sizes, self.peak.place, sampled, self.recipes)
+        before, sizes = self.outlook or self._blank(), reading.sizes
+        provisional: tuple[Offer, ...] = ()
+        refined: tuple[Offer, ...] = ()
+        if self.obstacle:
+            pass
+        elif self.peak is not None and (self.peak.passed or self.over):
+            if self.free is None:
+                self.free = free_pixels(self.started.scan, sizes, self.peak.place)
+            provisional, refined = offers(sizes, self.peak.place, oversampling(reading, self.peak), self.recipes)
+        elif foreseen is not None:
+            provisional, _ = offers(sizes, foreseen.peak.place, foreseen.sampled, self.recipes)
         self.outlook = replace(before, provisional=provisional, refined=refined)
 
     def _frame_time(self) -> float | None:
@@ -176,30 +236,6 @@ class FollowedScan:
             span = self.last_frame_at - self.first_frame_at
             return span / (self.curve.frames - 1) if span > 0 else self.started.frame_time_s
         return self.started.frame_time_s
-
-
-def offers(
-    sizes: Triple, place: Place, sampled: Oversampling, recipes: Recipes
-) -> tuple[tuple[Offer, ...], tuple[Offer, ...]]:
-    """Provisional and refined ways to phase a curve with its peak at `place`, the best first, each next one cheaper."""
-    largest = recipes.limits.provisional_side
-    sides = [largest, *(side for side in SMALLER_SIDES if side < largest)]
-    windows = [provisional_window(sizes, place, sampled, Limits(provisional_side=side)) for side in sides]
-    provisional = tuple(Offer(window, recipes.provisional) for window in dict.fromkeys(windows))
-    refined = tuple(
-        Offer(window, recipe)
-        for window in refined_windows(sizes, place, sampled, recipes.limits)
-        for recipe in recipes.refined
-    )
-    return provisional, refined
-
-
-def likely_offers(started: ScanStarted, recipes: Recipes) -> tuple[Offer, ...]:
-    """What a scan of this size will probably be phased on (provisional, refined), before its first frame."""
-    sizes = (started.frames_expected, started.window.rows, started.window.columns)
-    middle = (float(sizes[0] // 2), float(sizes[1] // 2), float(sizes[2] // 2))
-    provisional, refined = offers(sizes, middle, guessed(sizes), recipes)
-    return provisional[0], refined[0]
 
 
 def _obstacle(reading: Reading, peak: Peak | None, over: bool) -> str:

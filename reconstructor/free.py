@@ -67,6 +67,11 @@ def free_pixels(scan: Scan, shape: Triple, centre: Place) -> FreePixels:
     return FreePixels(seed, shape, centre, (max(1, round(shape[0] / USUAL_FRAMES)), 1, 1))
 
 
+def no_free_pixels(shape: Triple) -> FreePixels:
+    """None at all: before the peak has passed nobody knows where to draw them."""
+    return FreePixels(0, shape, (0.0, 0.0, 0.0), (1, 1, 1), share=0.0)
+
+
 def _ellipsoid(radii: list[int]) -> NDArray[np.bool_]:
     distance = np.zeros([2 * r + 1 for r in radii])
     for axis, r in enumerate(radii):

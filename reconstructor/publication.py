@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.happened import VolumePublished
 from contract.messages import Completion, Quality, Volume
 from reconstructor.archive import Archived
 from reconstructor.choosing import POLISH
-from reconstructor.followed import HeldCell
+from reconstructor.followed import First, HeldCell
 from reconstructor.phasing import notation
 from reconstructor.work import Made
 
@@ -34,6 +35,10 @@ class Occasion:
     archive: str
     made_at: str
     """Wall clock, RFC 3339, to be shown."""
+    last_hold: bool = False
+    """Whether it is captioned LAST HOLD."""
+    first_of: frozenset[First] = frozenset()
+    """Which volumes it is that were waited for."""
 
 
 def record(made: Made, occasion: Occasion, now: float) -> Archived:
@@ -68,6 +73,20 @@ def timed(volume: Volume, occasion: Occasion, now: float) -> Volume:
     )
 
 
+def published(volume: Volume, occasion: Occasion) -> VolumePublished:
+    """What is counted of a volume that goes out: how long those that were waiting for it had waited."""
+    first, last = volume.first_frame_to_volume_s, volume.last_frame_to_volume_s
+    return VolumePublished(
+        stage=volume.stage,
+        scan=volume.scan,
+        revision=volume.revision,
+        r_factor=volume.quality.r_factor,
+        first_volume_s=first if "first" in occasion.first_of else None,
+        full_curve_volume_s=last if "full" in occasion.first_of else None,
+        refined_volume_s=last if "refined" in occasion.first_of else None,
+    )
+
+
 def improves(new: Quality, old: Quality | None) -> bool:
     """Whether a better revision is worth its name: a lower free LLK, or a mode weight that was not determined."""
     if old is None or old.free_llk is None or new.free_llk is None:
@@ -81,8 +100,9 @@ def without_archive(kept: Archived) -> Archived:
 
 
 def _volume(made: Made, occasion: Occasion) -> Volume:
-    job, reading, crystal, hold = made.task.job, made.task.reading, made.crystal, occasion.hold
-    started = reading.started
+    job, crystal, hold = made.task.job, made.crystal, occasion.hold
+    reading = made.task.measured or made.task.reading
+    started, phased = reading.started, made.iterations > 0
     hand = _hand(made)
     return Volume(
         scan=started.scan,
@@ -96,10 +116,11 @@ def _volume(made: Made, occasion: Occasion) -> Volume:
         frames_expected=started.frames_expected,
         missing=reading.missing,
         completion=occasion.completion,
-        recipe=notation.written(job.offer.recipe) + _went_on(made.origin),
-        recipe_sha256=notation.sha256(job.offer.recipe),
+        recipe=notation.written(job.offer.recipe) + _went_on(made.origin) if phased else "",
+        recipe_sha256=notation.sha256(job.offer.recipe) if phased else "",
         seeds=made.seeds,
         start=made.start,
+        last_hold=occasion.last_hold,
         runs=len(made.seeds),
         iterations=made.iterations,
         window_shape=job.offer.window.shape,

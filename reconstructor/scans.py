@@ -18,11 +18,11 @@ from contract.messages import (
 )
 from contract.stream import Received
 from reconstructor.archive import Archived
-from reconstructor.curve import Curve
-from reconstructor.followed import FollowedScan, HeldCell, Recipes
-from reconstructor.jobs import Job
-from reconstructor.phasing.problem import Start
-from reconstructor.work import Warm
+from reconstructor.curve import Curve, Reading
+from reconstructor.followed import FollowedScan, HeldCell
+from reconstructor.offers import Recipes
+from reconstructor.past import Past, past
+from reconstructor.peak import Peak
 
 HOLDS_KEPT = 50
 
@@ -38,8 +38,8 @@ class Scans:
     """In the order they began."""
     holds: dict[Hold, HeldCell] = field(default_factory=dict)
     """The newest `HOLDS_KEPT`, in the order they were first heard of."""
-    last: dict[Crystal, Archived] = field(default_factory=dict)
-    """The newest refined volume of each crystal."""
+    last: dict[Crystal, Past] = field(default_factory=dict)
+    """Each crystal as its newest refined volume has it."""
 
     def take(self, received: Received, now: float) -> FollowedScan | None:
         """Take a message; the scan that began with it, if one did.
@@ -74,32 +74,39 @@ class Scans:
         crystal = scan.started.crystal
         return next((hold for hold in reversed(self.holds.values()) if hold.said.crystal == crystal), None)
 
-    def warm_start(self, scan: FollowedScan, job: Job) -> Warm | None:
-        """What one run of a first refined job may begin from, on a window of the same shape and binning.
-
-        The provisional volume of the same frames and window; else the crystal's last refined object, in a window
-        recentred on its own peak (a ramp, never a translation).
-        """
-        if job.stage != "refined" or job.more:
-            return None
-        shown, window = scan.shown, job.offer.window
-        if shown is not None and (shown.task.job.frames, shown.task.job.offer.window) == (job.frames, window):
-            return Warm(Start(obj=shown.obj, support=shown.support), earlier_hold=False)
+    def past_of(self, scan: FollowedScan) -> Past | None:
+        """The scan's crystal as an earlier scan left it."""
         crystal = scan.started.crystal
         before = None if crystal is None else self.last.get(crystal)
-        if before is None or before.volume.scan == scan.started.scan:
-            return None
-        if (before.window.shape, before.window.binning) != (window.shape, window.binning):
-            return None
-        return Warm(Start(obj=before.obj, support=before.support), earlier_hold=True)
+        return None if before is None or before.scan == scan.started.scan else before
 
-    def remember(self, record: Archived) -> None:
-        """A volume was made: later ones keep its hand, and may start from it if it is refined."""
-        scan = self.scans.get(record.volume.scan)
-        if scan is not None:
+    def others_of(self, scan: FollowedScan) -> tuple[Reading, ...]:
+        """Scans of the same crystal in the same hold that were over before this one began, oldest first."""
+        hold = self.hold_of(scan)
+        before = list(self.scans.values())
+        return tuple(
+            other.measured
+            for other in before[: before.index(scan)]
+            if hold is not None
+            and self.hold_of(other) is hold
+            and other.started.crystal == scan.started.crystal
+            and other.over
+            and other.measured is not None
+            and not other.obstacle
+        )
+
+    def remember(self, record: Archived, scan: FollowedScan, made_of: Reading | None, peak: Peak | None) -> None:
+        """A volume was made: later ones keep its hand, and may begin from it if it is refined.
+
+        The hand that was brought along from the last hold stays the one to keep: a poor volume of a growing curve
+        says less of it.
+        """
+        if not scan.matched:
             scan.signature = record.signature
-        if record.volume.crystal is not None and record.volume.stage == "refined":
-            self.last[record.volume.crystal] = record
+        if record.volume.crystal is None or record.volume.stage != "refined" or made_of is None or peak is None:
+            return
+        if (found := past(record, made_of, peak)) is not None:
+            self.last[record.volume.crystal] = found
 
     def make_room(self, busy: Scan | None) -> list[FollowedScan]:
         """Let go of the oldest scans beyond `kept`, those that need nothing more first; the unfinished ones let go."""
@@ -136,7 +143,7 @@ class Scans:
         if known is not None:
             scan.revision, scan.signature, scan.matched = known.revision, known.signature, known.matched
         elif before is not None:
-            scan.signature, scan.matched = before.signature, True
+            scan.signature, scan.matched = before.record.signature, True
         self.scans[started.scan] = scan
         return scan
 

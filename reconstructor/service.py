@@ -8,23 +8,25 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from contract.happened import Happened, MessageDropped, Reconstructed, VolumePublished, WorkFailed, ignore
+from contract.happened import Happened, MessageDropped, Reconstructed, WorkFailed, ignore
 from contract.messages import Confirmed
 from contract.stream import Publisher, Received, Subscriber
 from reconstructor import archive, reports
 from reconstructor.agenda import Agenda
 from reconstructor.curve import CurveError
 from reconstructor.flight import Finished, Progressed
-from reconstructor.followed import FollowedScan, likely_offers
+from reconstructor.followed import FollowedScan
 from reconstructor.jobs import Drop, Job, Outlook, Start
-from reconstructor.publication import Occasion, improves, record, timed, without_archive
+from reconstructor.offers import likely_offers
+from reconstructor.publication import Occasion, improves, published, record, timed, without_archive
 from reconstructor.reports import Flying
 from reconstructor.runners import Broken, Dropped, Event, Failed, Filed, LocalRunner, Rehearsed
 from reconstructor.scans import Scans, concerns
 from reconstructor.settings import ReconstructorSettings
 from reconstructor.speed import Speed
+from reconstructor.tasks import task_of
 from reconstructor.telling import Teller
-from reconstructor.work import Task
+from reconstructor.work import Made
 
 BUSY_S = 0.02
 """How long frames or jobs may wait for each other while a job is in flight."""
@@ -130,8 +132,8 @@ class ReconstructorService:
         name = scan.started.scan
         before = archive.found(self._settings.folder, name)
         scan.revision = max([scan.revision, *(hit.revision for hit in before)])
-        for offer in likely_offers(scan.started, self._scans.recipes):
-            self._runner.rehearse(offer.window.shape, offer.recipe)
+        for offers in likely_offers(scan.started, self._scans.recipes):
+            self._runner.rehearse(offers[0].window.shape, offers[0].recipe)
         for gone in self._scans.make_room(None if self._flying is None else self._flying.plan.job.scan):
             text = f"{gone.started.scan} was let go before it was refined: newer scans needed the memory."
             self._teller.notice("warning", text, gone.started.scan)
@@ -165,27 +167,35 @@ class ReconstructorService:
         self._settle(job, "done", f"Took {done.took_s:.1f} s.", succeeded=True)
         if scan is None or scan.first_frame_at is None or scan.last_frame_at is None:
             return
+        made = done.made
         if job.stage == "refined":
-            better = not job.more or improves(done.made.quality, scan.quality)
-            scan.members = done.made.members
+            better = not job.more or improves(made.quality, scan.quality)
+            scan.members = made.members
             if not better:
                 return
-            scan.quality = done.made.quality
+            scan.quality, scan.refined_by = made.quality, made.task
         else:
-            scan.shown = done.made
+            made = scan.made(made)
         scan.revision += 1
+        self._archive(scan, made, done)
+
+    def _archive(self, scan: FollowedScan, made: Made, done: Finished) -> None:
+        """Keep a volume; `Filed` follows, and then it is published."""
+        job = done.job
         path = archive.path_for(self._settings.folder, job.scan, scan.revision, job.stage)
         occasion = Occasion(
             revision=scan.revision,
             completion=scan.completion if job.frames == scan.curve.frames else None,
             hold=self._scans.hold_of(scan),
-            first_frame_at=scan.first_frame_at,
-            last_frame_at=scan.last_frame_at,
+            first_frame_at=scan.first_frame_at or 0.0,
+            last_frame_at=scan.last_frame_at or 0.0,
             archive=str(path.resolve()),
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            last_hold=scan.prospect.is_last_hold(made),
+            first_of=scan.first_of(job),
         )
-        kept = record(done.made, occasion, self._clock())
-        self._scans.remember(kept)
+        kept = record(made, occasion, self._clock())
+        self._scans.remember(kept, scan, made.task.reading, made.task.peak)
         self._occasions[path] = occasion
         self._runner.file(path, kept)
 
@@ -195,15 +205,7 @@ class ReconstructorService:
         kept = without_archive(filed.record) if filed.problem else filed.record
         volume = timed(kept.volume, occasion, self._clock())
         self._out.publish(volume)
-        first, last = volume.first_frame_to_volume_s, volume.last_frame_to_volume_s
-        happened = VolumePublished(
-            stage=volume.stage,
-            scan=volume.scan,
-            revision=volume.revision,
-            r_factor=volume.quality.r_factor,
-            first_volume_s=first if volume.revision == 1 else None,
-            refined_volume_s=last if volume.stage == "refined" else None,
-        )
+        happened = published(volume, occasion)
         self._happened(happened)
         if filed.problem:
             self._happened(WorkFailed(reason="archive", detail=filed.problem))
@@ -248,13 +250,16 @@ class ReconstructorService:
 
     def _look(self, scan: FollowedScan) -> Outlook | None:
         """The outlook of a scan, no older than a look at its curve costs."""
-        began = self._clock()
+        began, past = self._clock(), self._scans.past_of(scan)
         fresh = scan.stale and (scan.over or began >= scan.next_look_at)
-        seen = scan.look(self._scans.hold_of(scan), fresh)
+        seen = scan.look(self._scans.hold_of(scan), past, fresh)
         if fresh:
+            for scored in scan.judged():
+                self._out.publish(scored)
+            self._teller.obstacles(scan)
+            self._teller.advise(scan, past, began)
             after = self._clock()
             scan.next_look_at = after + LOOK_SHARE * (after - began)
-            self._teller.obstacles(scan)
             if scan.over:
                 self._take_up(scan)
         return scan.outlook if fresh else seen
@@ -262,20 +267,7 @@ class ReconstructorService:
     def _begin(self, plan: Start, now: float) -> None:
         job = plan.job
         scan = self._scans.scans[job.scan]
-        if scan.reading is None or scan.peak is None or scan.free is None or scan.started.geometry is None:
-            raise RuntimeError(f"a {job.stage} job of {job.scan} was due before anything was known of it")
-        task = Task(
-            job=job,
-            reading=scan.reading,
-            geometry=scan.started.geometry,
-            peak=scan.peak,
-            free=scan.free,
-            like=scan.signature,
-            matched=scan.matched,
-            earlier=scan.members if job.more else (),
-            warm=self._scans.warm_start(scan, job),
-            given=self._given,
-        )
+        task = task_of(scan, job, self._scans.others_of(scan), self._given)
         self._flying = Flying(plan, now)
         self._runner.begin(task, self._agenda.speed.iteration(job.offer.window.shape))
         self._teller.begun(self._agenda, scan, self._flying, now)
@@ -294,6 +286,6 @@ class ReconstructorService:
         if kept.volume.frames_used < outlook.frames:
             return
         scan.outlook = replace(outlook, shown_frames=outlook.frames, refined_frames=outlook.frames)
-        self._scans.remember(kept)
+        self._scans.remember(kept, scan, scan.reading, scan.peak)
         self._out.publish(kept.volume)
         self._in.say(Confirmed(scan=kept.volume.scan, revision=kept.volume.revision))

@@ -10,7 +10,7 @@ from pydantic import Field
 from contract.settings import ServiceSettings, SettingsError
 from contract.stream import Addresses
 from reconstructor import support_file
-from reconstructor.followed import Recipes
+from reconstructor.offers import Recipes
 from reconstructor.phasing import notation, recipe_file
 from reconstructor.phasing.problem import PhasingError
 from reconstructor.phasing.recipe import Recipe

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from reconstructor.forecast.warm import WARM
 from reconstructor.jobs import Begins, Job, Offer, Outlook, Start
 from reconstructor.phasing.recipe import scaled
 from reconstructor.speed import Speed
@@ -50,12 +51,13 @@ def provisional(machine: Machine, outlook: Outlook, begins: Begins, within_s: fl
     """The first offer that is quick enough; if none is, the cheapest, its recipe shortened.
 
     While frames come, as few runs as there are workers (two at least) keep the volumes coming; on the whole curve as
-    many as the recipe asks for, if there is time.
+    many as the recipe asks for, if there is time. Runs that begin warm go through `WARM`.
     """
     runs = {"last hold": 0, "warm": 1}.get(begins, max(2, machine.workers))
-    offer = next((o for o in outlook.provisional if machine.job(o, runs) <= within_s), None)
+    offers = [replace(o, recipe=WARM) if begins == "warm" else o for o in outlook.provisional]
+    offer = next((o for o in offers if machine.job(o, runs) <= within_s), None)
     if offer is None:
-        offer = _shortened(machine, outlook.provisional[-1], runs, within_s)
+        offer = _shortened(machine, offers[-1], runs, within_s)
     elif outlook.over and runs > 1:
         wanted = offer.recipe.runs.cold + (offer.recipe.runs.warm if begins == "cold and warm" else 0)
         runs = max((n for n in range(runs, wanted + 1) if machine.job(offer, n) <= within_s), default=runs)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from contract.messages import Notice, Scan
+from contract.messages import Advice, AdviceKind, Notice, Scan
 from contract.stream import Publisher
 from reconstructor import reports
+from reconstructor.advice import advice
 from reconstructor.agenda import Agenda
+from reconstructor.findings import findings, news
 from reconstructor.followed import FollowedScan
 from reconstructor.jobs import Job, Outlook
+from reconstructor.past import Past
 from reconstructor.reports import Flying
 
 REPORT_S = 0.5
@@ -17,11 +20,12 @@ MOST_REMEMBERED = 1000
 
 
 class Teller:
-    """Publishes JobProgress and Notice; nothing of it decides anything."""
+    """Publishes JobProgress, Advice and Notice; nothing of it decides anything."""
 
     def __init__(self, out: Publisher) -> None:
         self._out = out
         self._said: dict[str, None] = {}
+        self._advised: dict[tuple[Scan, AdviceKind], Advice] = {}
         self._next_at = 0.0
 
     def notice(self, level: reports.Level, text: str, scan: Scan | None) -> None:
@@ -42,6 +46,18 @@ class Teller:
         name = scan.started.scan
         if scan.obstacle and (scan.over or scan.started.geometry is None):
             self.once("warning", f"{name}: {scan.obstacle}", name)
+
+    def advise(self, scan: FollowedScan, past: Past | None, now: float) -> None:
+        """Say what the frames so far tell, as far as it is news."""
+        if scan.measured is None:
+            return
+        for one in advice(scan.measured, findings(scan, past, now)):
+            key = (one.scan, one.kind)
+            if news(one, self._advised.get(key), scan.over):
+                self._advised[key] = one
+                self._out.publish(one)
+        while len(self._advised) > MOST_REMEMBERED:
+            del self._advised[next(iter(self._advised))]
 
     def begun(self, agenda: Agenda, scan: FollowedScan, flying: Flying, now: float) -> None:
         """A job begins."""

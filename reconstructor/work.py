@@ -6,22 +6,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import Geometry, Quality
 from reconstructor.choosing import Candidate, Common, common, pick
 from reconstructor.curve import Reading, Rocking, rocking
+from reconstructor.foretold import Foretold, foretold
 from reconstructor.free import FreePixels
 from reconstructor.geometry import Position, direct_steps, steps_at
 from reconstructor.jobs import Job
+from reconstructor.joining import joined
+from reconstructor.past import Laid
 from reconstructor.peak import Peak
-from reconstructor.phasing import engine, guided, population, resolution
+from reconstructor.phasing import engine, population, resolution
 from reconstructor.phasing import quality as measures
+from reconstructor.phasing.alignment import overlap
 from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Complex, Estimate, Mask, Problem, Start
 from reconstructor.phasing.support import grown
 from reconstructor.prepare import Prepared, prepare
+from reconstructor.repeated import Evolution
 from reconstructor.support_file import SupportFile
 from reconstructor.upright import Signature, twin
 from reconstructor.volume import Crystal3, crystal
@@ -31,14 +37,6 @@ KEPT = 20
 """Members kept for a better revision of the same curve."""
 UNEVEN_STEPS = 0.1
 """Deviation from even angles, in steps, from which on it is stated."""
-
-
-class Warm(NamedTuple):
-    """Something one run of a job may begin from."""
-
-    start: Start
-    earlier_hold: bool
-    """Whether it is of the crystal's last hold, not of this scan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +54,20 @@ class Task:
     """Whether that volume was of an earlier hold."""
     earlier: tuple[Member, ...] = ()
     """Runs of an earlier job that these join."""
-    warm: Warm | None = None
-    """One of the runs begins here; the others stay cold."""
+    warm: Laid | None = None
+    """An object that runs may begin from, as `job.begins` says; without any run it is shown as it was."""
     given: SupportFile | None = None
     """Cold runs begin in this support instead of the autocorrelation's."""
-
-
-class Beginning(NamedTuple):
-    """How one run of a task begins."""
-
-    seed: int
-    start: Start | None
-    warm: bool = False
-    """Whether it, or what it was bred from, began with something known beforehand."""
-    generation: int = 0
+    measured: Reading | None = None
+    """The scan's own frames, where `reading` is a finer grid or has other scans added."""
+    others: tuple[Reading, ...] = ()
+    """Earlier scans of the same hold, oldest first, to be added where they agree."""
+    before: Laid | None = None
+    """The provisional volume before this one."""
+    assumed: tuple[str, ...] = ()
+    """What is assumed already, one sentence each."""
+    evolution: Evolution | None = None
+    """Against the first scan of the hold, once that was looked at."""
 
 
 class Space(NamedTuple):
@@ -109,30 +107,30 @@ class Made:
     prtf: measures.Prtf | None
     """Of the independent runs; None where there were too few of them."""
     assumptions: tuple[str, ...]
+    foretold: Foretold | None = None
+    """What is expected of the frames to come; None of refined volumes."""
+    change: float | None = None
+    """1 − complex overlap with the provisional volume before; None of the first."""
+
+
+def with_others(task: Task) -> Task:
+    """The task with earlier scans of its hold added to its curve, where they agree."""
+    if not task.others:
+        return task
+    curve, evolution, assumptions = joined(task.reading, task.others)
+    return replace(
+        task,
+        reading=curve,
+        measured=task.measured or task.reading,
+        others=(),
+        evolution=evolution,
+        assumed=(*task.assumed, *assumptions),
+    )
 
 
 def prepared(task: Task, free: NDArray[np.bool_]) -> Prepared:
     """The task's phasing problem; `free` is the mask that `task.free` draws."""
     return prepare(task.reading, task.job.offer.window, free)
-
-
-def beginnings(task: Task) -> list[Beginning]:
-    """How each run of the task begins: cold with a seed of its own, and one warm where there is something to go on."""
-    cold = None if task.given is None else Start(support=task.given.on(task.job.offer.window))
-    found = [Beginning(task.job.first_seed + k, cold) for k in range(task.job.runs)]
-    if task.warm is not None and len(found) > 1:
-        found[0] = found[0]._replace(start=task.warm.start, warm=True)
-    return found
-
-
-def bred(task: Task, members: Sequence[Member]) -> list[Beginning]:
-    """How the runs of the next generation begin; none where the recipe has no guidance, or no further generation."""
-    rules = task.job.offer.recipe.guided
-    if rules is None or not members:
-        return []
-    return [
-        Beginning(child.seed, child.start, child.warm, child.generation) for child in guided.children(members, rules)
-    ]
 
 
 def whole(estimate: Estimate, problem: Problem) -> Estimate:
@@ -168,6 +166,7 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
         alike = measures.prtf(shared.mean, ready.problem, space.reciprocal_inv_nm)
     picked = pick(_candidates(members[choice.best].estimate, shared, polish), shared and shared.weight, alike)
     found = crystal(picked.obj, picked.support, space.steps_nm, space.q_centre_inv_a, task.like)
+    growing = task.job.stage == "provisional"
     rejected = tuple(f"{_named(members[place])}: {reason}" for place, reason in choice.rejected)
     return Made(
         task=task,
@@ -184,7 +183,46 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
         rejected=rejected,
         prtf=alike,
         assumptions=(*ready.assumptions, *_assumed(task), *_told(len(members), rejected, alike)),
+        foretold=foretold(picked.obj, runs, ready.problem, ready.window, task.warm) if growing else None,
+        change=_change(task, ready.window, picked.obj) if growing else None,
     )
+
+
+def last_hold(task: Task, ready: Prepared) -> Made:
+    """The crystal's last object as it was, laid over the frames there are. ValueError: the task has none."""
+    if task.warm is None:
+        raise ValueError(f"{task.job.scan} has no earlier object to show; wanted one")
+    start, space = task.warm.on(ready.window), _space(task, ready.window)
+    if start.obj is None or start.support is None:
+        raise ValueError(f"the earlier object of {task.job.scan} is empty; wanted one")
+    obj = np.where(start.support, start.obj * np.float32(np.sqrt(task.warm.scale)), np.complex64(0))
+    voxels = int(np.count_nonzero(start.support))
+    estimate = Estimate(ready.problem.shape, (0, 0, 0), obj, start.support, 0, 0, "", 0, 0.0, 0.0)
+    if float(ready.problem.counts.sum(where=ready.problem.known)) > 0:
+        estimate = replace(estimate, misfit=measures.misfit(ready.problem, obj, voxels))
+    picked = pick([Candidate(estimate, "the last hold's object")], None)
+    found = crystal(obj, start.support, space.steps_nm, space.q_centre_inv_a, task.like)
+    return Made(
+        task=task,
+        crystal=found,
+        obj=twin(obj) if found.twinned else obj,
+        support=twin(start.support) if found.twinned else start.support,
+        space=space,
+        quality=msgspec.structs.replace(picked.quality, energy_outside=None),
+        start="warm",
+        members=(),
+        seeds=(),
+        origin=picked.origin,
+        iterations=0,
+        rejected=(),
+        prtf=None,
+        assumptions=(*ready.assumptions, *_assumed(task)),
+    )
+
+
+def _change(task: Task, window: Window3, obj: Complex) -> float | None:
+    before = None if task.before is None else task.before.on(window).obj
+    return None if before is None else 1 - overlap(before, obj)
 
 
 def _space(task: Task, window: Window3) -> Space:
@@ -221,7 +259,7 @@ def _assumed(task: Task) -> tuple[str, ...]:
         found.append("No pixel is saturated (no limit was sent).")
     if task.given is not None:
         found.append(f"Cold runs began in the support of {task.given.path}.")
-    return tuple(found)
+    return (*task.assumed, *found)
 
 
 def _named(member: Member) -> str:

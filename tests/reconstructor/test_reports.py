@@ -13,7 +13,8 @@ from contract.stream import MemoryStream
 from reconstructor import reports
 from reconstructor.agenda import Agenda
 from reconstructor.curve import Curve
-from reconstructor.followed import FollowedScan, HeldCell, Recipes
+from reconstructor.followed import FollowedScan, HeldCell
+from reconstructor.offers import Recipes
 from reconstructor.jobs import Start
 from reconstructor.phasing.notation import parse
 from reconstructor.reports import Flying

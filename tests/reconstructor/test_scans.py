@@ -11,7 +11,7 @@ import pytest
 from contract.messages import AnyMessage, Crystal, Hold, HoldEnded, HoldStarted, Scan, ScanEnded
 from contract.stream import Received
 from reconstructor.curve import CurveError
-from reconstructor.followed import Recipes
+from reconstructor.offers import Recipes
 from reconstructor.phasing.notation import parse
 from reconstructor.scans import Scans
 

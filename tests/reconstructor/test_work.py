@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,7 @@ from reconstructor.phasing import engine
 from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.notation import parse
 from reconstructor.phasing.population import Member
-from reconstructor.phasing.problem import Estimate, Start
-from reconstructor.support_file import SupportFile
+from reconstructor.phasing.problem import Estimate
 from reconstructor.window import around
 
 
@@ -40,35 +38,6 @@ def task(played: Callable[..., Any]) -> work.Task:
         scan=source.started.scan, window_revision=1, stage="refined", frames=48, offer=offer, runs=2, first_seed=3
     )
     return work.Task(job, reading, source.started.geometry, peak, free_pixels(job.scan, reading.sizes, peak.place))
-
-
-def test_runs_begin_with_seeds_of_their_own_and_one_warm(task: work.Task) -> None:
-    """Seeds follow each other; one run of several may begin warm, a single one stays cold."""
-    assert [(b.seed, b.start, b.warm, b.generation) for b in work.beginnings(task)] == [
-        (3, None, False, 0),
-        (4, None, False, 0),
-    ]
-    start = work.Warm(Start(obj=np.ones((48, 48, 48), np.complex64)), earlier_hold=True)
-    warm = work.Task(**{**vars(task), "warm": start})
-    assert [(b.seed, b.start is not None, b.warm) for b in work.beginnings(warm)] == [
-        (3, True, True),
-        (4, False, False),
-    ]
-    single = work.Task(**{**vars(warm), "job": replace(task.job, runs=1)})
-    assert [(b.seed, b.start) for b in work.beginnings(single)] == [(3, None)]
-
-
-def test_cold_runs_begin_in_a_given_support(task: work.Task) -> None:
-    """All but the warm one, and they still count as cold."""
-    support = np.zeros((48, 48, 48), np.bool_)
-    support[20:28, 20:28, 20:28] = True
-    given = SupportFile(Path("support.npy"), support, None)
-    warm = work.Warm(Start(obj=np.ones((48, 48, 48), np.complex64)), earlier_hold=True)
-    first, second = work.beginnings(replace(task, given=given, warm=warm))
-    assert first.warm
-    assert not second.warm
-    assert second.start is not None
-    assert second.start.support is support
 
 
 def test_a_run_cut_short_at_low_resolution_is_made_whole(task: work.Task) -> None:
