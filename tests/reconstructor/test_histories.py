@@ -16,6 +16,8 @@ from reconstructor.sizing import PUBLISH_S, Machine
 from tests.reconstructor.histories import TICK_S, Beamtime, History, Played, histories
 
 EXAMPLES = int(os.environ.get("BRAGGLIVE_HISTORIES", "30"))
+SAME = "BRAGGLIVE_HISTORIES" not in os.environ
+"""The same histories each time, unless more of them are asked for."""
 LOOK_S = 1.5
 """A hold that ends sooner than this after it became known may pass between two looks."""
 SLACK_S = 1.0
@@ -36,16 +38,23 @@ def could(history: History, scan: Played) -> bool:
     agenda = history.agenda
     least = sizing.least_s(Machine(agenda.workers, agenda.speed), scan.outlook(scan.over_at, None))
     assert least is not None
+    slow = least * max(1.0, history.slower) + 2 * TICK_S
+    # the others take the machine soon and long, or late and shortly: whatever they do leaves room for this one
+    return all(_fits(history, scan, slow, slack, other_s) for slack in (0.0, SLACK_S) for other_s in (least, slow))
+
+
+def _fits(history: History, scan: Played, own_s: float, slack_s: float, other_s: float) -> bool:
+    """Whether the scan's job fits beside those of the others, if they take so long and begin so long after they can."""
     claims, anew = [], set()
     for other in history.scans:
         if other.hold_ends_at is None:
             continue
-        ready_at = other.over_at
+        own, ready_at = other is scan, other.over_at
         if other.over_at < scan.begins_at < other.hold_ends_at:
             ready_at = scan.begins_at
             anew.add(other.scan)
-        length = least * max(1.0, history.slower) + 2 * TICK_S
-        claims.append(Claim(other.scan, ready_at + SLACK_S, other.hold_ends_at - PUBLISH_S, length))
+        wait, length = (SLACK_S, own_s) if own else (slack_s, other_s)
+        claims.append(Claim(other.scan, ready_at + wait, other.hold_ends_at - PUBLISH_S, length))
     return {scan.scan, *anew} <= met(claims, [0.0] * history.devices).keys()
 
 
@@ -118,7 +127,7 @@ def refined_jobs(play: Beamtime, scan: Played) -> list[Job]:
     return [v.job for v in play.volumes if v.job.scan == scan.scan and v.job.stage == "refined"]
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(deadline=None, max_examples=EXAMPLES, derandomize=SAME)
 @given(histories())
 def test_no_history_leads_astray(history: History) -> None:
     """One job in flight, of the newest frames; every law above; nobody who waits is passed by another twice."""
@@ -129,7 +138,7 @@ def test_no_history_leads_astray(history: History) -> None:
     assert play.most_passed <= 1
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(deadline=None, max_examples=EXAMPLES, derandomize=SAME)
 @given(histories(crowded=True))
 def test_a_crowded_hold_is_shared(history: History) -> None:
     """The same laws where several crystals are measured in one hold and little time is left."""
@@ -140,7 +149,7 @@ def test_a_crowded_hold_is_shared(history: History) -> None:
     assert play.most_passed <= 1
 
 
-@settings(deadline=None, max_examples=EXAMPLES // 2)
+@settings(deadline=None, max_examples=EXAMPLES // 2, derandomize=SAME)
 @given(histories(devices=2))
 def test_two_devices_are_led_as_well(history: History) -> None:
     """The same laws where two jobs may be in flight, of different scans."""
