@@ -28,6 +28,7 @@ def targets(rows: Sequence[Row]) -> list[Target]:
     after = [row for row in rows if row["role"] == "after"]
     impossible = [row for row in rows if row["role"] == "impossible"]
     in_time = sum(row["refined_before_hold_ended"] for row in possible)
+    unclean = len({(row["seed"], name) for row in rows for name in row["unclean_exits"]})
     called = sum((row["called_impossible_s"] or 0) > 0 for row in impossible)
     found = [
         Target.of("refined before the hold ended", in_time, len(possible), ">=", "holds"),
@@ -54,6 +55,7 @@ def targets(rows: Sequence[Row]) -> list[Target]:
             "scan",
         ),
     ]
+    found.append(Target.of("processes that did not end cleanly", unclean, 0, "==", "1"))
     for share, limit in WARM_OVERLAP.items():
         name = f"warm overlap at {share:.0%} of the frames, median"
         found.append(Target.of(name, middle(overlaps(rows, "warm", share)), limit, ">=", "1"))

@@ -22,6 +22,8 @@ def published(overlap: float | None, residual: float | None, **fields: Any) -> R
 
 def hold(role: str, **fields: Any) -> Row:
     plain: Row = {
+        "seed": 1,
+        "unclean_exits": [],
         "role": role,
         "refined_before_hold_ended": role != "impossible",
         "last_frame_to_provisional_s": 1.5,
@@ -62,6 +64,7 @@ def test_a_good_run_meets_every_target() -> None:
         (1, {"beats_last_hold_share": 0.7}, "first volume nearer the truth, after the peak"),
         (1, {"beats_last_hold_share": None}, "first volume nearer the truth, after the peak"),
         (0, {"first_own_volume_share": 0.7}, "frames in the first cold volume"),
+        (1, {"unclean_exits": ["streamer"]}, "processes that did not end cleanly"),
         (1, {"ways": [way("warm", 0.7, 0.96)]}, "warm overlap at 60% of the frames, median"),
     ],
 )
