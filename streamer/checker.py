@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import AnyMessage, FrameBlock, Scan, ScanEnded, ScanStarted
-from contract.stream import Received
+from contract.stream_types import Received
 
 Frames = dict[int, NDArray[np.uint32]]
 """Counts (row, column) by index"""
