@@ -14,7 +14,11 @@ from reconstructor.undersampled import Finer, finer
 from reconstructor.windows import Oversampling
 
 FROM = 0.1
-"""Of the scan's frames: from here on the last object is laid over them."""
+"""Of the scan's frames: from here on the last object is laid over them …"""
+ANEW = 0.02
+"""… and again after so many more, as long as its place is not determined …"""
+ANEW_DETERMINED = 0.1
+"""… or is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,8 @@ class Foreseen:
     template: Template
     fit: Fit
     laid: Laid
+    frames: int
+    """That it was fitted to."""
 
     @property
     def peak(self) -> Peak:
@@ -66,7 +72,9 @@ def foreseen(before: Foreseen | None, past: Past | None, measured: Reading) -> F
     no finer grid bridges).
     """
     if before is not None:
-        return _on(before, replace(before.grid, reading=_spread(before.past, measured).reading))
+        grid = replace(before.grid, reading=_spread(before.past, measured).reading)
+        wanted = (ANEW_DETERMINED if before.fit.determined else ANEW) * len(measured.measured)
+        return _on(before, grid) if measured.frames - before.frames >= wanted else replace(before, grid=grid)
     if past is None or not measured.located or measured.frames < FROM * len(measured.measured):
         return None
     try:
@@ -78,7 +86,7 @@ def foreseen(before: Foreseen | None, past: Past | None, measured: Reading) -> F
     except (CurveError, ValueError):
         return None
     found = template(laid.pattern, grid.reading.sizes[0], seen)
-    return _on(Foreseen(past, grid, found, fit(found, seen), laid), grid)
+    return _fitted(Foreseen(past, grid, found, fit(found, seen), laid, measured.frames))
 
 
 def _spread(past: Past, measured: Reading) -> Finer:
@@ -86,7 +94,10 @@ def _spread(past: Past, measured: Reading) -> Finer:
 
 
 def _on(known: Foreseen, grid: Finer) -> Foreseen:
-    """Fitted to the frames of `grid`."""
+    """Fitted anew, to the frames of `grid`."""
     found = fit(known.template, planes(grid.reading, known.laid.pattern.window), known.fit)
-    laid = known.laid._replace(offset=found.offset, scale=found.scale)
-    return replace(known, grid=grid, fit=found, laid=laid)
+    return _fitted(replace(known, grid=grid, fit=found, frames=grid.reading.frames))
+
+
+def _fitted(known: Foreseen) -> Foreseen:
+    return replace(known, laid=known.laid._replace(offset=known.fit.offset, scale=known.fit.scale))
