@@ -268,7 +268,8 @@ class ForecastScored(Message, frozen=True, kw_only=True, tag="forecast_scored"):
     baseline: float | None = None
     """The same of the crystal's last object with offset and brightness fitted to the volume's frames; None without."""
     last_hold: bool = False
-    """Takes the place of `Volume.last_hold`: False from the first volume on whose residual is below the baseline's."""
+    """Whether what began from the last hold is still captioned LAST HOLD: False, for all volumes phased from the scan,
+    once one of them foretold better."""
 
 
 class JobProgress(Message, frozen=True, kw_only=True, tag="job_progress"):

@@ -27,8 +27,6 @@ class Trial(NamedTuple):
     foretold: Foretold
     change: float | None
     """1 − complex overlap with the volume before."""
-    last_hold: bool
-    """How it was captioned."""
 
 
 @dataclass(eq=False)
@@ -76,7 +74,7 @@ class Prospect:
         """A provisional volume was made: it will be scored when more frames have come."""
         if made.foretold is not None:
             job = made.task.job
-            self.trials.append(Trial(revision, job.frames, made.foretold, made.change, self.is_last_hold(made)))
+            self.trials.append(Trial(revision, job.frames, made.foretold, made.change))
 
     def judge(self, reading: Reading, free: Mask, expected: int, over: bool) -> list[ForecastScored]:
         """Score the volumes whose time has come; `expected` frames are planned, `over` says that no more come."""
@@ -103,7 +101,7 @@ class Prospect:
             frames_scored=reading.frames,
             residual=found.residual,
             baseline=found.baseline,
-            last_hold=trial.last_hold and not self.beaten,
+            last_hold=found.baseline is not None and not self.beaten,
         )
 
 

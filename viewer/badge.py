@@ -9,10 +9,11 @@ from contract.messages import Hold
 from viewer import colours
 from viewer.state import LinkKnown, PictureKnown, ScanKnown, State
 
-Trust = Literal["WAITING", "PROVISIONAL", "REFINED", "INCOMPLETE", "STALE"]
+Trust = Literal["WAITING", "LAST HOLD", "PROVISIONAL", "REFINED", "INCOMPLETE", "STALE"]
 
 COLOUR: dict[Trust, str] = {
     "WAITING": colours.SLATE,
+    "LAST HOLD": colours.VIOLET,
     "PROVISIONAL": colours.AMBER,
     "REFINED": colours.GREEN,
     "INCOMPLETE": colours.BRICK,
@@ -71,6 +72,8 @@ def judge(state: State, shown: PictureKnown | None, now_s: float) -> Badge:
     if late:
         return Badge("STALE", late)
     facts = shown.picture.facts
+    if shows_last_hold(state, shown):
+        return Badge("LAST HOLD", "the last hold's crystal: no volume of this scan has foretold its frames better yet")
     if facts.stage == "provisional":
         return Badge("PROVISIONAL")
     if facts.completion in ("incomplete", "aborted"):
@@ -78,6 +81,14 @@ def judge(state: State, shown: PictureKnown | None, now_s: float) -> Badge:
             "INCOMPLETE", f"the scan is {facts.completion}, {facts.frames_used} of {facts.frames_expected} frames"
         )
     return Badge("REFINED")
+
+
+def shows_last_hold(state: State, shown: PictureKnown) -> bool:
+    """Whether a picture is the last hold's crystal, or was begun from it and nothing of its scan has beaten that."""
+    facts = shown.picture.facts
+    scan = state.scans.get(facts.scan)
+    scored = None if scan is None else scan.forecast
+    return facts.last_hold and (facts.runs == 0 or scored is None or scored.last_hold)
 
 
 def quiet_link(state: State, name: str, now_s: float) -> str:

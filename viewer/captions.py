@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from contract.messages import JobProgress, Volume
+from contract.messages import AdviceKind, ForecastScored, JobProgress, Volume
 from viewer.badge import Badge, ago, duration
 from viewer.picture import Picture
 from viewer.state import HoldKnown, PictureKnown, ScanKnown, State
 
 MISSING_SHOWN = 6
+FORECAST_MEANING = "misfit of frames that came after the volume: 0 for the truth, about 1 for anything else"
+TOLD: frozenset[AdviceKind] = frozenset({"counts", "good_enough", "repeated"})
+"""Advice that is read with the picture though there is nothing to mend."""
 NOT_KNOWN = ""
 """What was not determined has no line."""
 
@@ -65,7 +68,7 @@ def canvas_text(badge: Badge, shown: PictureKnown | None, now_s: float) -> str:
     if shown is None:
         return _boxed([badge.trust, badge.reason])
     facts = shown.picture.facts
-    was = "" if badge.trust.lower() == facts.stage else f" ({facts.stage})"
+    was = "" if badge.trust.lower() in (facts.stage, "last hold") else f" ({facts.stage})"
     lines = [
         f"{badge.trust}{was}",
         where_text(facts),
@@ -118,11 +121,19 @@ def live_numbers(state: State, shown: PictureKnown | None, now_s: float) -> tupl
         numbers.append(Number("time left", time_left(hold, now_s), "of the planned hold"))
     if scan is not None:
         numbers.append(Number("scan now", scan_text(scan), str(scan.scan)))
+        if scan.forecast is not None:
+            numbers.append(Number("forecast residual", forecast_text(scan.forecast), FORECAST_MEANING))
         if scan.job is not None:
             numbers.append(Number("reconstructor", job_text(scan.job), scan.job.recipe))
     if shown is not None:
         numbers.append(Number("volume made", ago(now_s - shown.published_s), shown.picture.facts.made_at))
     return tuple(numbers)
+
+
+def forecast_text(scored: ForecastScored) -> str:
+    """How far a volume was off on frames that came after it, beside the last hold's crystal."""
+    last = "" if scored.baseline is None else f", last hold {scored.baseline:.3f}"
+    return f"{scored.residual:.3f} from {scored.frames_used} frames{last}"
 
 
 def time_left(hold: HoldKnown, now_s: float) -> str:
@@ -161,6 +172,8 @@ def remarks(state: State, badge: Badge, shown: PictureKnown | None, now_s: float
             said.append("The hand is not known: the inverted twin fits the data as well.")
         if shown.picture.surface is None:
             said.append("The density does not reach the isosurface level: there is no surface to show.")
+    scan = state.newest_scan()
+    said += [one.text for one in scan.advice if one.level == "warning" or one.kind in TOLD] if scan is not None else []
     said += [f"{notice.level}, {ago(now_s - at_s)}: {notice.text}" for at_s, notice in state.notices]
     return tuple(dict.fromkeys(said))
 

@@ -22,6 +22,7 @@ GREEN = "#2e9e4f"
 GREY = "#7b828b"
 BRICK = "#c2513d"
 SLATE = "#44658f"
+VIOLET = "#8460b0"
 
 _COLORCET = {"displacement": "CET_D1A", "strain": "CET_D13", "density": "CET_L1"}
 

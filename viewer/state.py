@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import (
+    Advice,
     Angles,
     AnyMessage,
     Completion,
     Crystal,
+    ForecastScored,
     FrameBlock,
     Hold,
     HoldEnded,
@@ -76,6 +78,10 @@ class ScanKnown:
     missing: tuple[int, ...] = ()
     job: JobProgress | None = None
     job_s: float = 0.0
+    forecast: ForecastScored | None = None
+    """How the newest volume that could be scored was borne out."""
+    advice: tuple[Advice, ...] = ()
+    """The newest of each kind."""
     frames_used: int = 0
     """Of the volume that used most; a viewer that came late may not have the frames themselves."""
     volume_s: tuple[float, ...] = ()
@@ -140,14 +146,26 @@ def reduce(state: State, message: AnyMessage, at_s: float) -> State:
             known = _scan(state, message.scan, at_s)
             ended = replace(known, ended_s=at_s, status=message.status, missing=message.missing)
             return _keep_scan(state, replace(ended, frames_expected=message.frames_expected))
-        case JobProgress():
-            return _keep_scan(state, replace(_scan(state, message.scan, at_s), job=message, job_s=at_s))
+        case JobProgress() | Advice() | ForecastScored():
+            return _keep_scan(state, _told(_scan(state, message.scan, at_s), message, at_s))
         case Notice():
             return replace(state, notices=(*state.notices, (at_s, message))[-MOST_NOTICES:])
         case Volume():
             return _keep_scan(state, _scan_of_volume(state, message, at_s))
         case _:  # Confirmed says nothing to the screen
             return state
+
+
+def _told(scan: ScanKnown, message: JobProgress | Advice | ForecastScored, at_s: float) -> ScanKnown:
+    """What the reconstructor says of a scan beside its volumes."""
+    match message:
+        case JobProgress():
+            return replace(scan, job=message, job_s=at_s)
+        case Advice():
+            others = tuple(one for one in scan.advice if one.kind != message.kind)
+            return replace(scan, advice=(*others, message))
+        case _:
+            return replace(scan, forecast=message)
 
 
 def with_picture(state: State, picture: Picture, published_s: float) -> State:

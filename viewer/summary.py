@@ -98,9 +98,8 @@ def numbers(page: Page) -> dict[str, Any]:
 
 def _draw_page(part: SubFigure, page: Page, picture: Picture, limits: tuple[float, float, float]) -> None:
     facts = page.volume
-    state = (
-        facts.stage.upper() if facts.completion in (None, "complete") else f"{facts.stage.upper()}, {facts.completion}"
-    )
+    caption = "LAST HOLD" if facts.last_hold else facts.stage.upper()
+    state = caption if facts.completion in (None, "complete") else f"{caption}, {facts.completion}"
     part.suptitle(
         f"{where_text(facts)} · {hold_text(facts)} · {state}", fontsize=15, x=0.02, y=0.985, ha="left", weight="bold"
     )

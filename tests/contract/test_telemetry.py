@@ -61,6 +61,7 @@ NAMES = (
     "work_failed_total",
     "reconstruction_seconds",
     "time_to_first_volume_seconds",
+    "time_to_full_curve_volume_seconds",
     "time_to_refined_volume_seconds",
     "volumes_published_total",
     "subscribers",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from contract.messages import JobProgress
+from contract.messages import ForecastScored, JobProgress
 from tests.viewer.campaign import Maker
 from viewer.badge import COLOUR, ago, choose_picture, duration, judge
 from viewer.state import LinkKnown, State, reduce, with_link
@@ -39,6 +39,29 @@ def test_provisional_then_refined(make: Maker) -> None:
     """A running scan's volume is provisional, a complete scan's refined one is refined."""
     assert trust(make.known(make.situation("provisional"))) == "PROVISIONAL"
     assert trust(make.known(make.situation("refined"))) == "REFINED"
+
+
+def scored(make: Maker, last_hold: bool) -> ForecastScored:
+    return ForecastScored(
+        scan=make.scan_name(0),
+        revision=1,
+        frames_used=60,
+        frames_scored=81,
+        residual=0.1 if last_hold else 0.02,
+        baseline=0.05,
+        last_hold=last_hold,
+    )
+
+
+def test_last_hold_is_never_called_provisional(make: Maker) -> None:
+    """A volume begun from the last hold is captioned so until one of its scan has foretold better; the last hold's
+    crystal itself always is."""
+    begun = make.known([(make.volume(0, "provisional", size=16, last_hold=True, runs=2), 1.0)])
+    assert trust(begun) == "LAST HOLD"
+    assert trust(reduce(begun, scored(make, True), NOW_S)) == "LAST HOLD"
+    assert trust(reduce(begun, scored(make, False), NOW_S)) == "PROVISIONAL"
+    shown = make.known([(make.volume(0, "provisional", size=16, last_hold=True, runs=0), 1.0)])
+    assert trust(reduce(shown, scored(make, False), NOW_S)) == "LAST HOLD"
 
 
 @pytest.mark.parametrize("completion", ["incomplete", "aborted"])
@@ -137,7 +160,7 @@ def test_a_hold_that_is_asked_for_is_shown(make: Maker) -> None:
 
 def test_every_badge_has_its_own_colour() -> None:
     """Amber, green, grey and the rest are never mixed up."""
-    assert len(set(COLOUR.values())) == len(COLOUR) == 5
+    assert len(set(COLOUR.values())) == len(COLOUR) == 6
 
 
 def test_a_stream_that_cannot_be_read_is_not_waited_for(make: Maker) -> None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from contract.messages import JobProgress, Notice, Quality
+from contract.messages import Advice, ForecastScored, JobProgress, Notice, Quality
 from tests.viewer.campaign import Maker
-from viewer.badge import Badge
-from viewer.captions import canvas_text, coarse_age, job_text, remarks, time_left, volume_numbers, where_text
+from viewer.badge import Badge, choose_picture, judge
+from viewer.captions import (
+    canvas_text,
+    coarse_age,
+    job_text,
+    live_numbers,
+    remarks,
+    time_left,
+    volume_numbers,
+    where_text,
+)
 from viewer.picture import draw_picture
 from viewer.state import State, reduce
 
@@ -40,6 +49,39 @@ def test_the_canvas_says_why_there_is_nothing() -> None:
     text = canvas_text(Badge("WAITING", "waiting for the streamer at tcp://127.0.0.1:5610"), None, NOW_S)
     assert "WAITING" in text
     assert "tcp://127.0.0.1:5610" in text
+
+
+def test_last_hold_stands_alone_in_the_canvas(make: Maker) -> None:
+    """The caption is not followed by the stage, which is no news."""
+    state = make.known([(make.volume(0, "provisional", size=16, last_hold=True, runs=0), 1.0)])
+    badge = judge(state, choose_picture(state), NOW_S)
+    lines = canvas_text(badge, choose_picture(state), NOW_S).splitlines()
+    assert lines[0].split() == ["LAST", "HOLD"]
+    assert "provisional" not in lines[0].lower()
+
+
+def test_what_the_frames_tell_is_said_with_the_picture(make: Maker) -> None:
+    """Warnings and what one may act upon are remarks, of each kind the newest; how a forecast went is a number."""
+    state = make.known(make.situation("provisional"))
+    scan = state.newest_scan()
+    assert scan is not None
+    told = {"scan": scan.scan, "frames_used": 90}
+    for kind, level, text in (
+        ("window_cut", "warning", "The window cuts the peak."),
+        ("window_cut", "warning", "The window cuts the fringes."),
+        ("peak_passed", "info", "The Bragg peak has passed."),
+        ("good_enough", "info", "The scan is good enough."),
+    ):
+        state = reduce(state, Advice(kind=kind, level=level, text=text, **told), NOW_S)
+    scored = ForecastScored(revision=1, frames_scored=110, residual=0.02, baseline=0.14, **told)
+    state = reduce(state, scored, NOW_S)
+    said = remarks(state, Badge("PROVISIONAL"), choose_picture(state), NOW_S)
+    assert "The window cuts the fringes." in said
+    assert "The scan is good enough." in said
+    assert "The window cuts the peak." not in said
+    assert "The Bragg peak has passed." not in said
+    values = {number.label: number.value for number in live_numbers(state, choose_picture(state), NOW_S)}
+    assert values["forecast residual"] == "0.020 from 90 frames, last hold 0.140"
 
 
 @pytest.mark.parametrize(
