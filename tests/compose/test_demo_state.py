@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from compose.demo_state import DemoState, observe
 from contract.messages import (
     Crystal,
+    ForecastScored,
     FrameBlock,
     Hold,
     HoldEnded,
@@ -133,3 +135,22 @@ def test_warnings_are_kept_and_bounded() -> None:
     assert state.notices[-1] == "warning: 19"
     assert len(state.notices) < 20
     assert not any("fine" in notice for notice in state.notices)
+
+
+def test_a_scan_keeps_what_was_said_of_it() -> None:
+    """Warnings with their time and scored forecasts go to their scan, those of others do not."""
+    warning = Notice(level="warning", text="Too late.", scan=SCAN)
+    elsewhere = Notice(level="warning", text="Not mine.", scan=Scan("s2"))
+    scored = ForecastScored(scan=SCAN, revision=1, frames_used=2, frames_scored=3, residual=0.1)
+    scan = seen((started(), 0.0), (warning, 2.0), (elsewhere, 3.0), (scored, 4.0)).scans[0]
+    assert [(said.at_s, said.text) for said in scan.warnings] == [(2.0, "Too late.")]
+    assert scan.forecasts == (scored,)
+
+
+def test_a_volume_tells_how_it_stands_to_the_last_hold() -> None:
+    """Whether it shows the last hold, whether its curve was whole, and its latencies are kept."""
+    told = msgspec.structs.replace(
+        volume("provisional", 1), last_hold=True, completion="complete", last_frame_to_volume_s=1.5
+    )
+    kept = seen((started(), 0.0), (told, 1.0)).scans[0].volumes[0]
+    assert (kept.last_hold, kept.whole_curve, kept.start, kept.last_frame_to_volume_s) == (True, True, "cold", 1.5)
