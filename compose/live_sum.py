@@ -25,42 +25,42 @@ Pairs = list[tuple[float, float]]
 
 def targets(rows: Sequence[Row]) -> list[Target]:
     """What was promised of live volumes; a number that was not determined in some run meets no target."""
-    possible = [row for row in rows if row["role"] != "impossible"]
-    after = [row for row in rows if row["role"] == "after"]
-    impossible = [row for row in rows if row["role"] == "impossible"]
-    in_time = sum(row["refined_before_hold_ended"] for row in possible)
     unclean = len({(row["seed"], name) for row in rows for name in row["unclean_exits"]})
+    clean = Target.of("processes that did not end cleanly", unclean, 0, "==", "1")
+    return [*_in_time(rows), *_early(rows), *_near_the_truth(rows), clean]
+
+
+def _in_time(rows: Sequence[Row]) -> list[Target]:
+    """Before holds ended, and soon after scans did."""
+    possible = [row for row in rows if row["role"] != "impossible"]
+    impossible = [row for row in rows if row["role"] == "impossible"]
+    refined = sum(row["refined_before_hold_ended"] for row in possible)
+    longest_s = extreme(possible, "last_frame_to_provisional_s", max)
     called = sum((row["called_impossible_s"] or 0) > 0 for row in impossible)
-    found = [
-        Target.of("refined before the hold ended", in_time, len(possible), ">=", "holds"),
-        Target.of(
-            "last frame → full-curve provisional, longest",
-            extreme(possible, "last_frame_to_provisional_s", max),
-            PROVISIONAL_S,
-            "<=",
-            "s",
-        ),
+    fewest = extreme(impossible, "volumes_before_hold_ended", min)
+    return [
+        Target.of("refined before the hold ended", refined, len(possible), ">=", "holds"),
+        Target.of("last frame → full-curve provisional, longest", longest_s, PROVISIONAL_S, "<=", "s"),
         Target.of("impossible holds called so before they ended", called, len(impossible), ">=", "holds"),
-        Target.of(
-            "volumes out when they ended, fewest", extreme(impossible, "volumes_before_hold_ended", min), 1, ">=", "1"
-        ),
-        Target.of(
-            "frames in when LAST HOLD was first shown",
-            extreme(after, "first_volume_share", max),
-            LAST_HOLD_SHARE,
-            "<=",
-            "scan",
-        ),
-        Target.of("first volume nearer the truth, after the peak", after_the_peak(after), AFTER_THE_PEAK, "<=", "scan"),
-        Target.of(
-            "frames in the first cold volume",
-            extreme([row for row in rows if row["role"] == "before"], "first_own_volume_share", max),
-            COLD_SHARE,
-            "<=",
-            "scan",
-        ),
+        Target.of("volumes out when they ended, fewest", fewest, 1, ">=", "1"),
     ]
-    found.append(Target.of("processes that did not end cleanly", unclean, 0, "==", "1"))
+
+
+def _early(rows: Sequence[Row]) -> list[Target]:
+    """How much of a scan had to be measured."""
+    before = [row for row in rows if row["role"] == "before"]
+    after = [row for row in rows if row["role"] == "after"]
+    last_hold, cold = extreme(after, "first_volume_share", max), extreme(before, "first_own_volume_share", max)
+    return [
+        Target.of("frames in when LAST HOLD was first shown", last_hold, LAST_HOLD_SHARE, "<=", "scan"),
+        Target.of("first volume nearer the truth, after the peak", after_the_peak(after), AFTER_THE_PEAK, "<=", "scan"),
+        Target.of("frames in the first cold volume", cold, COLD_SHARE, "<=", "scan"),
+    ]
+
+
+def _near_the_truth(rows: Sequence[Row]) -> list[Target]:
+    """How right what was shown is, and whether its residual says so."""
+    found = []
     for share, limit in WARM_OVERLAP.items():
         name = f"warm overlap at {share:.0%} of the frames, median"
         found.append(Target.of(name, middle(overlaps(rows, "warm", share)), limit, ">=", "1"))
