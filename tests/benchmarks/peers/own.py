@@ -205,7 +205,10 @@ def _asked() -> argparse.Namespace:
     options.add_argument("--threads", type=int, default=1, help="a run may use (1)")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the record there")
     options.add_argument("--check", action="store_true", help="exit 1 if a target is not met")
-    return options.parse_args()
+    asked = options.parse_args()
+    if asked.scan54 and not asked.scan54.is_file():
+        options.error(f"{asked.scan54} is no file; wanted the recorded scan, s0054_frames.h5")
+    return asked
 
 
 if __name__ == "__main__":
