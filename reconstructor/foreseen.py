@@ -15,6 +15,8 @@ from reconstructor.windows import Oversampling
 
 FROM = 0.1
 """Of the scan's frames: from here on the last object is laid over them …"""
+CLOSE_VOXELS = 1.0
+"""Of the last window: an object that lies as near to its place is worth beginning from, once the peak is measured."""
 ANEW = 0.02
 """… and again after so many more, as long as its place is not determined …"""
 ANEW_DETERMINED = 0.1
@@ -49,6 +51,12 @@ class Foreseen:
     def sampled(self) -> Oversampling:
         """As the last object's support tells it, before the peak is measured."""
         return Oversampling(extent_sampling(self.laid.support, self.laid.pattern.window), self.grid.every)
+
+    @property
+    def close(self) -> bool:
+        """Whether its place is known well enough for runs that have the peak's frames to put them right."""
+        size = self.laid.pattern.window.binning
+        return all(sigma <= CLOSE_VOXELS * n for sigma, n in zip(self.fit.sigma, size, strict=True))
 
     @property
     def moved_deg(self) -> float:

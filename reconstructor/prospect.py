@@ -48,8 +48,8 @@ class Prospect:
         return measured if self.foreseen is None else self.foreseen.grid.reading
 
     def forecast(self, passed: bool) -> Forecast:
-        """How the crystal's last object stands to this scan; once the peak has passed it has to be determined where."""
-        if self.foreseen is None or (passed and not self.foreseen.fit.determined):
+        """How the crystal's last object stands to this scan; once the peak has passed its place has to be known."""
+        if self.foreseen is None or (passed and not self.foreseen.close):
             return "none"
         if self.abandoned:
             return "abandoned"

@@ -75,7 +75,9 @@ class Scans:
         return next((hold for hold in reversed(self.holds.values()) if hold.said.crystal == crystal), None)
 
     def past_of(self, scan: FollowedScan) -> Past | None:
-        """The scan's crystal as an earlier scan left it."""
+        """The scan's crystal as an earlier scan left it; the one that is laid over it already stays."""
+        if scan.prospect.foreseen is not None:
+            return scan.prospect.foreseen.past
         crystal = scan.started.crystal
         before = None if crystal is None else self.last.get(crystal)
         return None if before is None or before.scan == scan.started.scan else before

@@ -174,6 +174,7 @@ class ReconstructorService:
             if not better:
                 return
             scan.quality, scan.refined_by = made.quality, made.task
+            self._teller.advise(scan, self._scans.past_of(scan), self._clock())
         else:
             made = scan.made(made)
         scan.revision += 1

@@ -35,6 +35,7 @@ from reconstructor.window import Place, Window3
 
 KEPT = 20
 """Members kept for a better revision of the same curve."""
+BEGUN = "what warm runs began from, polished"
 UNEVEN_STEPS = 0.1
 """Deviation from even angles, in steps, from which on it is stated."""
 
@@ -157,16 +158,17 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
 
     `polish` runs `choosing.POLISH` from each of some starts; it may decline any by giving None.
     """
-    members = (*task.earlier, *runs)
+    members, growing = (*task.earlier, *runs), task.job.stage == "provisional"
     choice = population.choose(members)
     shared = common(members, choice)
     space = _space(task, ready.window)
     alike = None
     if shared is not None and shared.mean is not None:
         alike = measures.prtf(shared.mean, ready.problem, space.reciprocal_inv_nm)
-    picked = pick(_candidates(members[choice.best].estimate, shared, polish), shared and shared.weight, alike)
+    begun = None if task.warm is None or growing else task.warm.on(ready.window)
+    picked = pick(_candidates(members[choice.best].estimate, shared, begun, polish), shared and shared.weight, alike)
+    warm = picked.origin == BEGUN or members[choice.best].warm
     found = crystal(picked.obj, picked.support, space.steps_nm, space.q_centre_inv_a, task.like)
-    growing = task.job.stage == "provisional"
     rejected = tuple(f"{_named(members[place])}: {reason}" for place, reason in choice.rejected)
     return Made(
         task=task,
@@ -175,7 +177,7 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
         support=twin(picked.support) if found.twinned else picked.support,
         space=space,
         quality=picked.quality,
-        start="warm" if members[choice.best].warm and task.warm is not None and task.warm.earlier_hold else "cold",
+        start="warm" if warm and task.warm is not None and task.warm.earlier_hold else "cold",
         members=tuple(members[k] for k in choice.kept[:KEPT]),
         seeds=tuple(dict.fromkeys(member.seed for member in members)),
         origin=picked.origin,
@@ -234,9 +236,11 @@ def _space(task: Task, window: Window3) -> Space:
     return Space(centre.q_inv_a, at_peak.q_inv_a, reciprocal, direct_steps(reciprocal, window.shape))
 
 
-def _candidates(best: Estimate, shared: Common | None, polish: Polish) -> list[Candidate]:
-    """The best run as it is and polished, and the polished mode."""
+def _candidates(best: Estimate, shared: Common | None, begun: Start | None, polish: Polish) -> list[Candidate]:
+    """The best run as it is and polished, the polished mode, and what warm runs began from, lest they made it worse."""
     starts = {"the best run, polished": Start(obj=best.obj, support=best.support, psf=best.psf)}
+    if begun is not None:
+        starts[BEGUN] = begun
     if shared is not None:
         starts[f"the first eigenmode of {shared.members} runs, polished"] = shared.start
     polished = zip(starts, polish(list(starts.values())), strict=True)

@@ -5,8 +5,9 @@ Nothing here uses the reconstructor's own geometry: q is written out from the do
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from contract.messages import Crystal, FrameBlock, Geometry, Hold, Scan, ScanStarted, Window
+from tests.reconstructor.service_bench import Bench
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
@@ -277,3 +279,17 @@ def played(coarse: Geometry, scan_started: Callable[..., ScanStarted]) -> Callab
         return PlayedScan(started, counts, amplitude)
 
     return make
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes benches and closes their services."""
+    made: list[Bench] = []
+
+    def make(**fields: Any) -> Bench:
+        made.append(Bench(tmp_path, **fields))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.service.close()

@@ -14,8 +14,8 @@ from reconstructor import reports
 from reconstructor.agenda import Agenda
 from reconstructor.curve import Curve
 from reconstructor.followed import FollowedScan, HeldCell
-from reconstructor.offers import Recipes
 from reconstructor.jobs import Start
+from reconstructor.offers import Recipes
 from reconstructor.phasing.notation import parse
 from reconstructor.reports import Flying
 from reconstructor.speed import Speed

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import pytest
 
-from contract.happened import Happened
 from contract.messages import (
-    AnyMessage,
     Confirmed,
     Crystal,
     Hold,
@@ -25,87 +20,9 @@ from contract.messages import (
     ScanStarted,
     Volume,
 )
-from contract.stream import MemoryStream
 from reconstructor import archive
 from reconstructor.phasing.alignment import overlap
-from reconstructor.runners import LocalRunner
-from reconstructor.service import ReconstructorService
-from reconstructor.settings import ReconstructorSettings
-
-WITHIN_S = 90.0
-PROVISIONAL = "Runs(cold=2) * Sup(every=10, threshold=0.2) * HIO**40 * ER**20"
-REFINED = "Runs(cold=2, least=2) * Sup(every=10, threshold=0.15..0.25) * HIO**100 * RAAR**100 * ER**60"
-Kind = TypeVar("Kind")
-
-
-@dataclass
-class Bench:
-    """A reconstructor between two in-memory streams, and all it has said."""
-
-    folder: Path
-    refined: str = REFINED
-    frames: MemoryStream = field(default_factory=MemoryStream)
-    streamer: Any = None
-    """The publisher of frames, if there is one already."""
-    volumes: MemoryStream = field(default_factory=MemoryStream)
-    said: list[AnyMessage] = field(default_factory=list)
-    heard: list[AnyMessage] = field(default_factory=list)
-    happened: list[Happened] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.streamer = self.streamer or self.frames.publisher()
-        self.listener = self.volumes.subscriber()
-        settings = ReconstructorSettings(
-            folder=self.folder,
-            workers=2,
-            provisional_recipe=PROVISIONAL,
-            refined_recipes=(self.refined,),
-            scans_kept=3,
-        )
-        self.service = ReconstructorService(
-            settings,
-            self.frames.subscriber,
-            self.volumes.publisher,
-            runner=LocalRunner(2),
-            happened=self.happened.append,
-        )
-        self.service.open()
-        self.listener.receive(0)
-
-    def step_until(self, there: Callable[[], bool]) -> None:
-        """Let the service work until a condition holds; it waits by itself while jobs are in flight."""
-        deadline = time.monotonic() + WITHIN_S
-        while time.monotonic() < deadline:
-            if there():
-                return
-            self.service.step(0.05)
-            self.said += [received.message for received in self.listener.receive(0)]
-            for peer in self.streamer.said():
-                self.heard.append(peer.message)
-                peer.answer(True, "")
-        raise AssertionError(f"it did not come to pass; the last messages were {self.said[-5:]}")
-
-    def all(self, kind: type[Kind]) -> list[Kind]:
-        """Everything of one kind that was published."""
-        return [message for message in self.said if isinstance(message, kind)]
-
-    def stages(self) -> list[str]:
-        """Stages of the volumes so far."""
-        return [volume.stage for volume in self.all(Volume)]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    """Makes benches and closes their services."""
-    made: list[Bench] = []
-
-    def make(**fields: Any) -> Bench:
-        made.append(Bench(tmp_path, **fields))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.service.close()
+from tests.reconstructor.service_bench import Bench
 
 
 def hold(**fields: Any) -> HoldStarted:
