@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from contract.messages import AnyMessage, Crystal, Hold, HoldEnded, HoldStarted, Scan, ScanEnded
+from contract.messages import AnyMessage, Crystal, Geometry, Hold, HoldEnded, HoldStarted, Scan, ScanEnded
 from contract.stream import Received
+from reconstructor.archive import Archived
 from reconstructor.curve import CurveError
+from reconstructor.followed import FollowedScan
 from reconstructor.offers import Recipes
 from reconstructor.phasing.notation import parse
 from reconstructor.scans import Scans
+from tests.reconstructor.conftest import PlayedScan
+from tests.reconstructor.forecast.conftest import FRAMES, crystal
+from tests.reconstructor.remembered import archived, beginning
 
 RECIPES = Recipes(parse("HIO**10", "provisional"), (parse("HIO**20", "refined"),))
 
@@ -157,3 +164,55 @@ def test_memory_is_bounded(scans: Scans, played: Callable[..., Any]) -> None:
         gone = scans.make_room(Scan("s0"))
         assert all(scan.started.scan != "s0" for scan in gone)
     assert list(scans.scans) == ["s0", "s4"]
+
+
+def refined(scan: FollowedScan, hand: float) -> Archived:
+    """An archive of a scan of crystal IV, with its signature."""
+    held = crystal(0, "nothing", scan.started)
+    assert scan.started.geometry is not None
+    record = archived(held, scan.started.geometry, scan.started.scan)
+    volume = msgspec.structs.replace(record.volume, crystal=Crystal("IV"))
+    return replace(record, volume=volume, signature=(hand,) * 16)
+
+
+@pytest.fixture
+def first(scans: Scans, coarse: Geometry) -> FollowedScan:
+    """A scan of crystal IV that was measured, refined and remembered."""
+    held = crystal(0, "nothing", beginning(coarse, "first"))
+    started = msgspec.structs.replace(beginning(coarse, "first"), crystal=Crystal("IV"))
+    scan = scans.take(told(started), 0.0)
+    assert scan is not None
+    source = held.scan("before")
+    scans.take(told(PlayedScan(started, source.reading.counts, source.amplitude).block(0, FRAMES)), 1.0)
+    scan.look(None)
+    scans.remember(refined(scan, 1.0), scan, scan.reading, scan.peak)
+    return scan
+
+
+def test_the_hand_of_the_last_hold_is_kept_through_a_scan(scans: Scans, first: FollowedScan) -> None:
+    """However poor a provisional volume is, what comes after it is turned like the last hold's refined one."""
+    assert (first.signature, first.matched) == ((1.0,) * 16, False)
+    started = msgspec.structs.replace(first.started, scan=Scan("second"), hold=Hold("second"))
+    second = scans.take(told(started), 2.0)
+    assert second is not None
+    assert second.matched
+    poor = refined(second, -0.2)
+    poor = replace(poor, volume=msgspec.structs.replace(poor.volume, stage="provisional"))
+    scans.remember(poor, second, None, None)
+    assert second.signature == (1.0,) * 16
+    assert scans.past_of(second) is scans.last[Crystal("IV")]
+    assert scans.past_of(first) is None
+
+
+def test_scans_of_one_hold_see_those_before_them(scans: Scans, first: FollowedScan) -> None:
+    """Of the same crystal and hold, over and measured: the newer sees the older, not the other way round."""
+    scans.take(told(hold(hold=Hold("first"), crystal=Crystal("IV"))), 0.0)
+    again, other = (
+        scans.take(told(msgspec.structs.replace(first.started, scan=Scan(name), crystal=Crystal(whose))), 3.0)
+        for name, whose in (("again", "IV"), ("other", "V"))
+    )
+    assert again is not None
+    assert other is not None
+    assert [reading.started.scan for reading in scans.others_of(again)] == ["first"]
+    assert scans.others_of(first) == ()
+    assert scans.others_of(other) == ()

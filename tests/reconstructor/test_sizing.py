@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contract.messages import Scan
 from reconstructor import sizing
+from reconstructor.forecast.warm import WARM
 from reconstructor.jobs import Begins, Outlook
 from reconstructor.sizing import LEAST_SHARE, PUBLISH_S, Machine
 from reconstructor.speed import Speed
@@ -86,3 +87,12 @@ def test_nothing_better_than_the_best_in_full_with_all_its_runs() -> None:
     done = replace(SEEN, refined_frames=100, refined_offer=OFFERS[0], refined_runs=20, next_seed=20)
     assert sizing.better(machine(), done, 0.0, None) is None
     assert sizing.better(machine(), replace(done, refined_runs=18), 0.0, None) is not None
+
+
+def test_a_warm_provisional_run_goes_through_the_quick_warm_recipe() -> None:
+    """One run of it, or a part of it where the machine is slow; cold ones keep the recipe that was asked for."""
+    warm, cold = (sizing.provisional(machine(), SEEN, begins, 60.0) for begins in ("warm", "cold"))
+    assert (warm.job.offer.recipe, warm.job.runs) == (WARM, 1)
+    assert cold.job.offer.recipe == SHOWN[0].recipe
+    slow = sizing.provisional(machine(0.1), SEEN, "warm", 1.0).job.offer.recipe
+    assert slow.iterations < WARM.iterations
