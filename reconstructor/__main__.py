@@ -1,6 +1,11 @@
 """`python -m reconstructor` is `bragglive reconstructor` (and `python -m reconstructor score`)."""
 
+import os
 import sys
+
+# The cores belong to the runs: OpenBLAS's threads beside them make a look at a curve many times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from reconstructor.commands import app
 

@@ -9,6 +9,8 @@ import pytest
 
 # Before any library that brings OpenMP is loaded: its idle threads otherwise spin on cores that others need.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# As `bragglive` has it: small matrix products need no threads of their own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 
