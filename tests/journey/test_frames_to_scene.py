@@ -16,20 +16,26 @@ from contract.stream import MemoryStream, Subscriber
 from reconstructor.service import ReconstructorService
 from reconstructor.settings import ReconstructorSettings
 from streamer.archivist import Archivist
+from streamer.detectors.dialects import checked
 from streamer.frame_queue import Message
 from streamer.ingest import Ingest, Policy
 from streamer.journal import At
 from streamer.journals import Journals
 from streamer.open_scan import Rules
+from streamer.retention import Retention
 from streamer.rocking_curve import Waits
+from streamer.said import hear
+from streamer.scan_journal import Writer
 from streamer.simulator.beamline import BeamlinePlan, measure, prepare
 from streamer.simulator.series import messages
 from streamer.simulator.settings import Pace, simulated_scans
+from streamer.unwritten import Unwritten
 from viewer.intake import Intake
 from viewer.scene import Intent, Scene, compose
 
 DEADLINE_S = 120.0
 FRAMES = 101
+MAX_MESSAGE_BYTES = 1 << 22
 
 
 def sent(frames: int) -> tuple[HoldStarted, list[bytes]]:
@@ -52,13 +58,22 @@ class Chain:
         self.volumes = MemoryStream(now=time.monotonic)
         self.happenings: list[Happened] = []
         rules = Rules(waits=Waits(stall_s=30.0, grace_s=2.0), block_frames=8, block_s=0.25)
-        policy = Policy("dectris-stream-v2", rules, folder / "scans", 1 << 22, 8, False)
+        policy = Policy("dectris-stream-v2", rules, folder / "scans", 8)
         self.archivist = Archivist()
         self.archivist.open()
         journals = Journals(folder / "journal")
         journals.lock()
         self.publisher = self.scans.publisher()
-        self.ingest = Ingest(policy, journals, self.publisher, self.archivist, self.happenings.append)
+        self.writer = Writer(Unwritten(0), self.happenings.append)
+        self.ingest = Ingest(
+            policy,
+            journals,
+            self.writer,
+            Retention(journals.folder, 0),
+            self.publisher,
+            self.archivist,
+            self.happenings.append,
+        )
         settings = ReconstructorSettings(folder=folder / "volumes", workers=2)
         self.service = ReconstructorService(settings, self.scans.subscriber, self.volumes.publisher)
         self.service.open()
@@ -67,7 +82,9 @@ class Chain:
 
     def take(self, raw: bytes) -> None:
         at = At.now()
-        self.ingest.take(Message("tcp://detector", (memoryview(raw),), at), at.monotonic_s)
+        parts = (memoryview(raw),)
+        content = checked("dectris-stream-v2", parts, MAX_MESSAGE_BYTES)
+        self.ingest.take([Message("tcp://detector", parts, at, content)], at.monotonic_s)
 
     def until(self, seen: Callable[[Scene], bool]) -> Scene:
         """Let the services work until the scene is as wanted."""
@@ -89,6 +106,7 @@ class Chain:
         self.service.close()
         self.archivist.close()
         self.ingest.close(time.monotonic())
+        self.writer.close()
 
 
 @pytest.fixture
@@ -101,7 +119,7 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
 def test_a_crystal_is_provisional_while_it_is_measured_and_refined_after(chain: Chain) -> None:
     """After most frames the scene is PROVISIONAL, after the last REFINED, and it tells hold, voltage and frames."""
     hold, scan = sent(FRAMES)
-    assert chain.ingest.tell(hold, At.now())[0]
+    assert hear(chain.ingest, hold, At.now())[0]
     most = 1 + FRAMES * 7 // 10
     for raw in scan[:most]:
         chain.take(raw)
@@ -124,7 +142,7 @@ def test_a_crystal_is_provisional_while_it_is_measured_and_refined_after(chain: 
 def test_a_lost_frame_is_listed_on_the_screen(chain: Chain) -> None:
     """A frame that never comes leaves the curve incomplete, with its index listed, and the crystal is still refined."""
     hold, scan = sent(FRAMES)
-    chain.ingest.tell(hold, At.now())
+    hear(chain.ingest, hold, At.now())
     for raw in np.delete(np.array(scan, dtype=object), 1 + 20):
         chain.take(raw)
     scene = chain.until(lambda seen: seen.badge.trust in ("REFINED", "INCOMPLETE") and seen.picture is not None)
