@@ -39,6 +39,8 @@ class SupportFile:
 
 def read(path: Path) -> SupportFile:
     """Read an archived volume (.cxi), or an array of NumPy's (.npy; not zero is inside). ValueError names the file."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no file; wanted a volume (.cxi) or an array (.npy)")
     if path.suffix != ".npy":
         kept = archive.read(path)
         return SupportFile(path, kept.support, kept.window)

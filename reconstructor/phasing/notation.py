@@ -13,7 +13,7 @@
              | "Crop" "(" share ")"
              | "Tries" "(" number ")"
              | "Start" "(" [autocorrelation=0.05..0.11] [grow=2] [shape=autocorrelation|ellipsoid|box] [size=0.5] ")"
-             | "Runs" "(" [cold=20] [warm=1] [least=3] ")"
+             | "Runs" "(" [cold=20] [warm=0] [least=1] ")"
              | "Guided" "(" [generations=3] [breeding=geometric|mean|maximum|minimum] [keep=0.5] [sigma=2..1.5] ")"
 
 Arguments are separated by commas; a range may be one number (both ends). `Sup`, `Twin`, `Coherent`, `Crop` and `Tries`

@@ -58,10 +58,17 @@ class Problem:
         return self.known | self.free
 
 
+def _check_flags(**masks: Mask) -> None:
+    for name, mask in masks.items():
+        if mask.dtype != np.bool_:
+            raise PhasingError(f"{name} is {mask.dtype}; wanted bool")
+
+
 def _check(problem: Problem) -> None:
     counts, known, free = problem.counts, problem.known, problem.free
     if counts.ndim != 3 or counts.dtype != np.float32:
         raise PhasingError(f"counts are {counts.dtype} of shape {counts.shape}; wanted float32 (rocking, row, column)")
+    _check_flags(known=known, free=free)
     for name, array in (("known", known), ("free", free), ("response", problem.response)):
         if array is not None and array.shape != counts.shape:
             raise PhasingError(f"{name} has shape {array.shape}; wanted that of the counts, {counts.shape}")

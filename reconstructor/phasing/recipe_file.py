@@ -26,6 +26,8 @@ def read(text: str, origin: str) -> Recipe:
     unknown = sorted(found.keys() - _FIELDS)
     if unknown:
         raise PhasingError(f"recipe {origin} has {', '.join(unknown)}; wanted only {', '.join(sorted(_FIELDS))}")
+    if {"line", "stages"} <= found.keys():
+        raise PhasingError(f"recipe {origin} has both line and stages; wanted one of them")
     name, stages = found.get("name"), found.get("stages", [found.get("line")])
     if not isinstance(name, str) or not isinstance(stages, list) or not all(isinstance(s, str) for s in stages):
         raise PhasingError(

@@ -1,4 +1,4 @@
-"""Lengths of an FFT axis that are fast: multiples of 16 with the factors 2, 3 and 5 (measured, see performance)."""
+"""Lengths of an FFT axis that are fast: multiples of 16 with the factors 2, 3 and 5 (measured)."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def check(shape: Shape) -> None:
     Raises PhasingError naming the axis, its length and the nearest fast one.
     """
     for axis, length in zip(("rocking", "row", "column"), shape, strict=True):
+        if length < 1:
+            raise PhasingError(f"the {axis} axis has {length} voxels; wanted at least 1")
         rest = length
         for factor in (2, 3, 5, 7):
             while rest and rest % factor == 0:

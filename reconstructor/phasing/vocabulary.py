@@ -97,7 +97,12 @@ SETTINGS: dict[str, Setting] = {
         Beginning,
         recipe=True,
     ),
-    "Runs": Setting("runs", {key: Field(key, "whole") for key in ("cold", "warm", "least")}, Runs, recipe=True),
+    "Runs": Setting(
+        "runs",
+        {key: Field(key, "whole") for key in ("cold", "warm", "least")},
+        lambda cold=20, warm=0, least=1: Runs(cold, warm, least),
+        recipe=True,
+    ),
     "Guided": Setting(
         "guided",
         {

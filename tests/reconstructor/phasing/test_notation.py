@@ -195,3 +195,9 @@ def test_no_text_breaks_the_reader(text: str) -> None:
     else:
         told = "wanted" if parse(written(found)) == found else ""
     assert "wanted" in told
+
+
+def test_runs_have_defaults() -> None:
+    """As documented: twenty cold ones."""
+    assert parse("Runs() * ER**2").runs == parse("Runs(cold=20, warm=0, least=1) * ER**2").runs
+    assert parse("Runs(warm=1) * ER**2").runs.cold == 20

@@ -179,3 +179,13 @@ def test_a_start_is_warm_when_anything_is_known() -> None:
     assert not Start().warm
     assert Start(support=ALL).warm
     assert Start(obj=ALL.astype(np.complex64)).warm
+
+
+@pytest.mark.parametrize("name", ["known", "free"])
+def test_masks_are_flags(name: str) -> None:
+    """Integers as a mask would pick voxels by number: they are refused."""
+    counts = np.ones((4, 4, 4), np.float32)
+    masks = {"known": np.ones(counts.shape, np.bool_), "free": np.zeros(counts.shape, np.bool_)}
+    masks[name] = masks[name].astype(np.uint8)
+    with pytest.raises(PhasingError, match=f"{name} is uint8; wanted bool"):
+        Problem(counts, **masks)

@@ -63,3 +63,9 @@ def test_an_unknown_recipe_is_told() -> None:
     """A name this package does not know gives the ones it knows."""
     with pytest.raises(PhasingError, match="no recipe 'best' in this package; wanted refined, partial or provisional"):
         default("best")
+
+
+def test_a_line_and_stages_are_one_too_many() -> None:
+    """Neither is dropped without a word."""
+    with pytest.raises(PhasingError, match="both line and stages"):
+        read('name = "two"\nline = "ER**2"\nstages = ["ER**3"]', "two.toml")
