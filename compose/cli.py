@@ -20,7 +20,9 @@ ABOUT = """Live Bragg coherent diffraction imaging.
 A beamline session runs three services, each in its own terminal (or all at once with `bragglive demo`):
 
     bragglive streamer        detector frames -> rocking curves
-    bragglive reconstructor   rocking curves -> provisional and refined volumes
+
+    bragglive reconstructor   rocking curves -> volumes
+
     bragglive viewer          volumes -> screen
 
 `bragglive hold start --crystal IV --voltage 4.1 --for 600` tells them about a voltage hold,

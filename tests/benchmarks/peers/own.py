@@ -30,7 +30,7 @@ from reconstructor.phasing import engine, notation, recipe_file
 from reconstructor.phasing.alignment import overlap
 from reconstructor.phasing.kernels import cpu
 from reconstructor.phasing.population import Member
-from reconstructor.phasing.problem import Complex, Problem, free_pixels
+from reconstructor.phasing.problem import Complex, PhasingError, Problem, free_pixels
 from reconstructor.phasing.recipe import Recipe
 
 SCAN54 = "scan 54"
@@ -206,6 +206,12 @@ def _asked() -> argparse.Namespace:
     options.add_argument("--json", type=Path, metavar="FILE", help="write the record there")
     options.add_argument("--check", action="store_true", help="exit 1 if a target is not met")
     asked = options.parse_args()
+    if asked.runs < 1:
+        options.error(f"--runs is {asked.runs}; wanted at least 1")
+    try:
+        wanted(asked.recipe)
+    except PhasingError as reason:
+        options.error(f"--recipe: {reason}")
     if asked.scan54 and not asked.scan54.is_file():
         options.error(f"{asked.scan54} is no file; wanted the recorded scan, s0054_frames.h5")
     return asked
