@@ -113,7 +113,7 @@ class Agenda:
         waiting = _in_order([o for o in idle if may_refine(o)], seen.met)
         if not waiting:
             return plan
-        if show is not None and plan is not None and _goes_first(seen, show[0], plan, waiting[0]):
+        if show is not None and plan is not None and _goes_first(seen, show[0], plan, waiting):
             return plan
         return self._first_refined(seen, waiting[0])
 
@@ -206,11 +206,12 @@ def _gives_way(seen: Situation, without: Situation, flying: Begun, due: Start) -
     return first and long and without.in_time(without.caution) >= seen.in_time(1.0)
 
 
-def _goes_first(seen: Situation, show: Outlook, plan: Start, refined: Outlook) -> bool:
-    """Whether a provisional job comes before the next refined one: it costs no deadline, and it is its turn."""
+def _goes_first(seen: Situation, show: Outlook, plan: Start, waiting: Sequence[Outlook]) -> bool:
+    """Whether a provisional job comes before the next refined one: it costs no deadline, and no other scan that waits
+    for its refined volume was served less recently."""
     if seen.met.keys() - seen.after(plan).keys():
         return False
-    return _first(show) or show.scan == refined.scan or show.served_at <= refined.served_at
+    return _first(show) or show.scan == waiting[0].scan or show.served_at <= min(o.served_at for o in waiting)
 
 
 def _begins(outlook: Outlook) -> Begins | None:

@@ -243,6 +243,16 @@ def test_scans_that_grow_together_take_turns() -> None:
     assert order == ["new", "old"] * 3
 
 
+def test_a_growing_scan_passes_nobody_who_waits_longer() -> None:
+    """Its next volume comes after the refined one of whoever was served less recently, hold or no hold."""
+    ends = {"hold_ends_at": 500.0, "shown_over": True}
+    hurried = replace(OVER, scan=Scan("hurried"), served_at=9.0, **ends)
+    patient = replace(OVER, scan=Scan("patient"), hold_ends_at=None, shown_over=True, served_at=1.0)
+    growing = outlook(scan=Scan("growing"), shown_frames=30, served_at=5.0, hold_ends_at=None)
+    assert begun(AGENDA.decide(10.0, [growing, hurried], [])).scan == "growing"
+    assert begun(AGENDA.decide(10.0, [growing, hurried, patient], [])).stage == "refined"
+
+
 def test_each_device_has_a_job_of_its_own_scan() -> None:
     """Two devices take two scans; a single scan takes one, and the other rests."""
     two = Agenda(2, SPEED, devices=2)
