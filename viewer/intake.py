@@ -9,8 +9,9 @@ from contract.messages import AnyMessage, Scan, Volume
 from viewer.backlog import Backlog
 from viewer.frames import Frame, FrameView, view_frame
 from viewer.picture import draw_picture
+from viewer.reducer import reduce, with_fit, with_frame_views, with_link, with_picture
 from viewer.rocking import fit_gaussian
-from viewer.state import LinkKnown, ScanKnown, State, reduce, with_fit, with_frame_views, with_link, with_picture
+from viewer.state import LinkKnown, ScanKnown, State
 
 
 class Intake:

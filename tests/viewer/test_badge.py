@@ -10,7 +10,8 @@ import pytest
 from contract.messages import ForecastScored, JobProgress
 from tests.viewer.campaign import Maker
 from viewer.badge import COLOUR, ago, choose_picture, duration, judge
-from viewer.state import LinkKnown, State, reduce, with_link
+from viewer.reducer import reduce, with_link
+from viewer.state import LinkKnown, State
 
 NOW_S = 1000.0
 

@@ -18,7 +18,8 @@ from viewer.captions import (
     where_text,
 )
 from viewer.picture import draw_picture
-from viewer.state import State, reduce
+from viewer.reducer import reduce
+from viewer.state import State
 
 NOW_S = 1000.0
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from contract.messages import Angles, Confirmed, Hold, HoldEnded, Notice, Scan
 from tests.viewer.campaign import Maker
 from viewer.picture import Slot, draw_picture
-from viewer.state import MOST_HOLDS, MOST_NOTICES, SCANS_WITH_FRAMES, LinkKnown, State, reduce, with_link, with_picture
+from viewer.reducer import MOST_HOLDS, MOST_NOTICES, SCANS_WITH_FRAMES, reduce, with_link, with_picture
+from viewer.state import LinkKnown, State
 
 NOW_S = 1000.0
 
