@@ -143,7 +143,7 @@ class ZmqPublisher:
         def serve() -> None:
             try:
                 self._serve(live, control)
-            except BaseException as fault:
+            except BaseException as fault:  # told by the next call from the service's own thread; raised again
                 self._fault = fault
                 raise
             finally:

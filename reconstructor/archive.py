@@ -120,7 +120,7 @@ def _appearing(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     try:
         yield part
-    except BaseException:
+    except BaseException:  # whatever ends it, an interrupt too, leaves no half file; raised again
         part.unlink(missing_ok=True)
         raise
     for written in (part, None):

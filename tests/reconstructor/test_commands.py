@@ -15,13 +15,11 @@ import h5py
 import numpy as np
 from typer.testing import CliRunner
 
-from contract.messages import Quality, Volume
 from contract.settings import load
 from reconstructor import archive
-from reconstructor.archive import Archived
 from reconstructor.commands import app
 from reconstructor.settings import ReconstructorSettings
-from reconstructor.window import Window3
+from tests.reconstructor.archived import kept
 
 WAIT_S = 90
 RUN = CliRunner()
@@ -84,32 +82,7 @@ def test_a_volume_is_scored_against_the_truth(played: Callable[..., Any], i13: A
     """`bragglive score` prints the complex overlap and writes it as JSON; the truth itself has 1."""
     source = played()
     obj = np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(source.amplitude))).astype(np.complex64)
-    zeros = np.zeros((2, 2, 2), np.float32)
-    volume = Volume(
-        scan=source.started.scan,
-        stage="refined",
-        revision=4,
-        frames_used=48,
-        frames_expected=48,
-        recipe="ER**1",
-        recipe_sha256="",
-        seeds=(1,),
-        quality=Quality(),
-        q_inv_a=(1.0, 0.0, 0.0),
-        q_norm_inv_a=1.0,
-        crystal_volume_um3=0.01,
-        isosurface=0.5,
-        voxel_nm=(1.0, 1.0, 1.0),
-        origin_nm=(0.0, 0.0, 0.0),
-        density=zeros,
-        displacement_a=zeros,
-        strain=zeros,
-        support=zeros.astype(np.uint8),
-    )
-    window = Window3((0, 0, 0), (1, 1, 1), (48, 48, 48))
-    flat = np.eye(3)
-    kept = Archived(volume, obj, np.abs(obj) > 0, window, flat, flat, (1.0, 0.0, 0.0), i13, False, (0.0,) * 16, 1)
-    path = archive.write(tmp_path / "v.cxi", kept)
+    path = archive.write(tmp_path / "v.cxi", kept(source.started.scan, obj, np.abs(obj) > 0, i13))
     with h5py.File(tmp_path / "truth.h5", "w") as file:
         group = file.create_group("holds/0")
         group["amplitude"] = source.amplitude

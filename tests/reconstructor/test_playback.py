@@ -12,13 +12,12 @@ import pytest
 import scipy.fft
 from typer.testing import CliRunner
 
-from contract.messages import Geometry, Quality, Scan, Volume
+from contract.messages import Geometry
 from reconstructor import archive
-from reconstructor.archive import Archived
 from reconstructor.commands import app
 from reconstructor.phasing.notation import parse
 from reconstructor.playback import play_back
-from reconstructor.window import Window3
+from tests.reconstructor.archived import kept
 from tests.reconstructor.test_scan_file import written
 from tests.reconstructor.test_score import truth_file
 
@@ -53,34 +52,6 @@ def files(played: Callable[..., Any], coarse: Geometry, tmp_path: Path) -> Path:
     archive.write(tmp_path / "last.cxi", kept("scan-0", bent, support, coarse))
     archive.write(tmp_path / "made.cxi", kept("scan-1", obj, support, coarse))
     return tmp_path
-
-
-def kept(scan: str, obj: np.ndarray, support: np.ndarray, geometry: Geometry) -> Archived:
-    """An archived volume of an object; its laboratory fields are empty."""
-    zeros = np.zeros((2, 2, 2), np.float32)
-    volume = Volume(
-        scan=Scan(scan),
-        stage="provisional",
-        revision=3,
-        frames_used=SIDE,
-        frames_expected=SIDE,
-        recipe="ER**1",
-        recipe_sha256="",
-        seeds=(1,),
-        quality=Quality(),
-        q_inv_a=(1.0, 0.0, 0.0),
-        q_norm_inv_a=1.0,
-        crystal_volume_um3=0.01,
-        isosurface=0.5,
-        voxel_nm=(1.0, 1.0, 1.0),
-        origin_nm=(0.0, 0.0, 0.0),
-        density=zeros,
-        displacement_a=zeros,
-        strain=zeros,
-        support=zeros.astype(np.uint8),
-    )
-    window, flat = Window3((0, 0, 0), (1, 1, 1), (SIDE, SIDE, SIDE)), np.eye(3)
-    return Archived(volume, obj, support, window, flat, flat, (1.0, 0.0, 0.0), geometry, False, (0.0,) * 16, 1)
 
 
 def test_a_scan_is_played_back_as_it_grew(files: Path) -> None:
