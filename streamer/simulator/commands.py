@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from streamer.detectors.bslz4 import use_one_thread
 from streamer.simulator.beamline import BeamlinePlan, measure, prepare
 from streamer.simulator.detector import Detector
 from streamer.simulator.faults import Faults
+from streamer.simulator.interrupt import Interrupt
 from streamer.simulator.recorded import RecordedError, open_recorded
 from streamer.simulator.sender import Sender, SenderError
 from streamer.simulator.series import ScanToSend
@@ -75,7 +75,7 @@ def simulate(
     --offsets and --brightness take one number for all holds, or one for each, separated by commas.
     """
     emit = _emitter(events)
-    with _explained():
+    with _explained() as interrupt:
         faults = _faults(drop, duplicate, swap, corrupt, truncate, no_end)
         detector = Detector(background=background, dead_pixels=dead_pixels, saturation=saturation)
         volts = voltages(voltage)
@@ -95,7 +95,7 @@ def simulate(
         )
         scans_s, holds_s = (for_each(text, name, len(volts)) for text, name in ((scan_s, "scan-for"), (hold_s, "for")))
         each = paces(Pace(rate_hz=rate, hold_margin_s=hold_margin), len(volts), frames, scans_s, holds_s)
-        _send(bind, streamer_control, _simulated(plan, each, truth, emit), faults, wait_s, emit, seed)
+        _send(bind, streamer_control, _simulated(plan, each, truth, emit), faults, wait_s, emit, seed, interrupt)
 
 
 @app.command()
@@ -124,12 +124,12 @@ def replay(
     A hold is told to the streamer when --for or --hold-margin is given.
     """
     emit = _emitter(events)
-    with _explained():
+    with _explained() as interrupt:
         faults = _faults(drop, duplicate, swap, corrupt, truncate, no_end)
         pace = Pace(rate_hz=rate, hold_margin_s=hold_margin, hold_s=hold_s)
         with open_recorded(file, dark, white) as recorded:
             scan = replayed_scan(recorded, pace, datetime.now(UTC), crystal, voltage)
-            _send(bind, streamer_control, [scan], faults, wait_s, emit, seed=0)
+            _send(bind, streamer_control, [scan], faults, wait_s, emit, 0, interrupt)
 
 
 def _simulated(plan: BeamlinePlan, each: Sequence[Pace], truth: Path | None, emit: Emit) -> list[ScanToSend]:
@@ -146,7 +146,14 @@ def _simulated(plan: BeamlinePlan, each: Sequence[Pace], truth: Path | None, emi
 
 
 def _send(
-    bind: str, control: str | None, scans: Sequence[ScanToSend], faults: Faults, wait_s: float, emit: Emit, seed: int
+    bind: str,
+    control: str | None,
+    scans: Sequence[ScanToSend],
+    faults: Faults,
+    wait_s: float,
+    emit: Emit,
+    seed: int,
+    interrupt: Interrupt,
 ) -> None:
     use_one_thread()
     sender = Sender(bind)
@@ -154,7 +161,7 @@ def _send(
     left_behind = True
     try:
         sender.wait_for_peer(wait_s)
-        perform(sender, ControlDesk(control, emit), scans, faults, emit, seed)
+        perform(sender, ControlDesk(control, emit), scans, faults, emit, seed, interrupt.whole)
         left_behind = False
     finally:
         # Interrupted or refused, what still waits to leave is given up; otherwise it is waited for.
@@ -189,16 +196,14 @@ def _emitter(events: bool) -> Callable[..., None]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained() -> Iterator[Interrupt]:
     """What the caller can do something about becomes one line and exit code 1; SIGTERM and SIGINT become 130."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield
+        with Interrupt() as interrupt:
+            yield interrupt
     except (SenderError, RecordedError, SecurityError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("stopped before everything was sent", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)

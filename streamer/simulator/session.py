@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from contract.messages import HoldEnded, HoldStarted
@@ -15,6 +15,7 @@ from streamer.simulator.series import HoldPlan, ScanToSend, messages
 ANSWER_S = 10.0
 Emit = Callable[..., None]
 """emit(event, **fields): something happened"""
+Whole = Callable[[Iterable[Outgoing]], Iterable[Outgoing]]
 
 
 class ControlDesk:
@@ -50,18 +51,27 @@ class ControlDesk:
 
 
 def perform(
-    sender: Sender, desk: ControlDesk, scans: Sequence[ScanToSend], faults: Faults, emit: Emit, seed: int = 0
+    sender: Sender,
+    desk: ControlDesk,
+    scans: Sequence[ScanToSend],
+    faults: Faults,
+    emit: Emit,
+    seed: int = 0,
+    whole: Whole = iter,
 ) -> None:
-    """Send `scans` one after the other, each within its hold. The hold begins with its scan."""
+    """Send `scans` one after the other, each within its hold. The hold begins with its scan.
+
+    `whole` goes through a scan's messages, each of which is made when it is asked for.
+    """
     for scan in scans:
         began_s = time.monotonic()
         hold = scan.hold
         if hold is None:
-            _send(sender, scan, faults, emit, seed)
+            _send(sender, scan, faults, emit, seed, whole)
             continue
         desk.hold_started(hold)
         try:
-            _send(sender, scan, faults, emit, seed)
+            _send(sender, scan, faults, emit, seed, whole)
             time.sleep(max(0.0, began_s + hold.planned_s - time.monotonic()))
         except BaseException:
             desk.hold_ended(hold, timeout_s=1.0)
@@ -69,7 +79,7 @@ def perform(
         desk.hold_ended(hold)
 
 
-def _send(sender: Sender, scan: ScanToSend, faults: Faults, emit: Emit, seed: int) -> None:
+def _send(sender: Sender, scan: ScanToSend, faults: Faults, emit: Emit, seed: int, whole: Whole) -> None:
     images = 0
 
     def sent(message: Outgoing) -> None:
@@ -81,5 +91,5 @@ def _send(sender: Sender, scan: ScanToSend, faults: Faults, emit: Emit, seed: in
             emit("first_frame", scan=scan.name)
 
     emit("scan", scan=scan.name, hold=scan.hold.hold if scan.hold else None, frames=len(scan.angles_deg))
-    send_series(sender, damaged(messages(scan), faults, seed), scan.frame_time_s, sent)
+    send_series(sender, whole(damaged(messages(scan), faults, seed)), scan.frame_time_s, sent)
     emit("last_frame", scan=scan.name, images_sent=images)
