@@ -32,6 +32,7 @@ from contract.reconstructed import (
     Advice,
     AdviceKind,
     Confirmed,
+    Deadline,
     ForecastScored,
     JobProgress,
     Quality,
@@ -46,6 +47,7 @@ __all__ = [
     "Completion",
     "Confirmed",
     "Crystal",
+    "Deadline",
     "ForecastScored",
     "FrameBlock",
     "Geometry",
@@ -88,4 +90,5 @@ AnyMessage = (
     | ScanAborted
     | Notice
     | Advice
+    | Deadline
 )

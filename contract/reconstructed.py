@@ -30,6 +30,9 @@ class Quality(Message, frozen=True, kw_only=True):
     """How far the volume was off on what was measured by now and not used for it: 0 for the truth, about 1 for nothing
     of the kind. When this was published few such frames had come; `ForecastScored` says it for good."""
     mode_weight: float | None = None
+    warm_cold_overlap: float | None = None
+    """Complex overlap of the best run that began from the last hold's object with the best cold one; None where not
+    both kinds were accepted. Near 1, the volume does not depend on where its runs began."""
     prtf_resolution_nm: float | None = None
     oversampling: tuple[float, float, float] | None = None
     """Field of view over extent of the support along (rocking, row, column)."""
@@ -121,6 +124,8 @@ class ForecastScored(Message, frozen=True, kw_only=True, tag="forecast_scored"):
     last_hold: bool = False
     """Whether what began from the last hold is still captioned LAST HOLD: False, for all volumes phased from the scan,
     once one of them foretold better."""
+    abandoned: bool = False
+    """Whether no more runs begin from the last hold's object: the crystal has changed too much."""
 
 
 class JobProgress(Message, frozen=True, kw_only=True, tag="job_progress"):
@@ -140,6 +145,23 @@ class JobProgress(Message, frozen=True, kw_only=True, tag="job_progress"):
     expected_refined_s: float | None = None
     """Seconds from now until a refined volume is expected."""
     hold_left_s: float | None = None
+
+
+class Deadline(Message, frozen=True, kw_only=True, tag="deadline"):
+    """Whether a scan's first refined volume can be out before its hold ends; the newest of a scan stands.
+
+    Told as soon as it is found that it cannot, and again if it can after all. A scan of which nothing was told is
+    expected to be in time.
+    """
+
+    scan: Scan
+    met: bool
+    ready_s: float
+    """Seconds from now until that volume can be out at the earliest; 0 if it is there."""
+    hold_left_s: float
+    """Seconds from now until the hold ends."""
+    text: str
+    """One or two plain sentences."""
 
 
 class Confirmed(Message, frozen=True, kw_only=True, tag="confirmed"):

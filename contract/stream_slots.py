@@ -7,6 +7,7 @@ from contract.messages import (
     Angles,
     AnyMessage,
     Confirmed,
+    Deadline,
     ForecastScored,
     FrameBlock,
     HoldEnded,
@@ -17,7 +18,7 @@ from contract.messages import (
     Volume,
 )
 
-_BY_SCAN = {JobProgress: "job", Confirmed: "confirmed", ForecastScored: "forecast"}
+_BY_SCAN = {JobProgress: "job", Confirmed: "confirmed", ForecastScored: "forecast", Deadline: "deadline"}
 
 
 def default_slot(message: AnyMessage) -> str | None:
@@ -25,7 +26,7 @@ def default_slot(message: AnyMessage) -> str | None:
 
     hold/<crystal>, scan/<scan>/started/<window revision>, scan/<scan>/block/<window revision>/<which frames>,
     scan/<scan>/angles/<which frames>, scan/<scan>/ended, volume/<crystal or scan>/<hold>/<stage>, job/<scan>,
-    confirmed/<scan>, advice/<scan>/<kind>, forecast/<scan>.
+    confirmed/<scan>, advice/<scan>/<kind>, forecast/<scan>, deadline/<scan>.
     """
     match message:
         case HoldStarted() | HoldEnded():
@@ -41,7 +42,7 @@ def default_slot(message: AnyMessage) -> str | None:
         case Volume():
             whose = message.crystal if message.crystal is not None else message.scan
             return f"volume/{quoted(whose)}/{quoted(message.hold or '-')}/{message.stage}"
-        case JobProgress() | Confirmed() | ForecastScored():
+        case JobProgress() | Confirmed() | ForecastScored() | Deadline():
             return f"{_BY_SCAN[type(message)]}/{quoted(message.scan)}"
         case Advice():
             return f"advice/{quoted(message.scan)}/{message.kind}"

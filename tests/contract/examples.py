@@ -14,6 +14,7 @@ from contract.messages import (
     Angles,
     AnyMessage,
     Confirmed,
+    Deadline,
     Crystal,
     ForecastScored,
     FrameBlock,
@@ -174,6 +175,13 @@ _ALL: tuple[AnyMessage, ...] = (
         frames_used=120,
         text="The window cuts the fringes at its last columns: about 1500 counts are beyond.",
         numbers=(("beyond_counts", 1500.0), ("share", 0.03125)),
+    ),
+    Deadline(
+        scan=SCAN,
+        met=False,
+        ready_s=7.5,
+        hold_left_s=3.0,
+        text="No refined volume of s0054 will be ready before its hold ends in 3 s.",
     ),
 )
 

@@ -23,6 +23,7 @@ SLOTS = {
     "notice": None,
     "advice": "advice/s0054/window_cut",
     "forecast_scored": "forecast/s0054",
+    "deadline": "deadline/s0054",
     "scan_aborted": None,
 }
 
