@@ -6,6 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from contract.codec import ContractError, Part, decode, encode, kind_of
 from contract.happened import Happened, MessageDropped, Replayed
 from contract.messages import AnyMessage
@@ -53,8 +55,8 @@ class Outlet:
         """By token; None while not yet answered."""
 
     def add(self, message: AnyMessage, slot: str | None, now_s: float) -> Stored:
-        """Encode the message, with copies of its arrays, and keep it."""
-        parts = tuple(bytes(part) for part in encode(message))
+        """Encode the message and keep it, with copies of its arrays, but for those that nobody can change any more."""
+        parts = tuple(part if _final(part) else bytes(part) for part in encode(message))
         evicted = self.outbox.evicted
         stored = self.outbox.add(parts, kind_of(message), slot or default_slot(message), now_s)
         if self.outbox.evicted > evicted:
@@ -131,3 +133,9 @@ class Outlet:
             self._answers.popitem(last=False)
         self._heard.append(Heard(sender, say.token, message))
         return None
+
+
+def _final(part: Part) -> bool:
+    """Whether a part is the whole of a read-only array with memory of its own: there is no other way into it."""
+    array = part.obj if isinstance(part, memoryview) else None
+    return isinstance(array, np.ndarray) and array.flags.owndata and not array.flags.writeable

@@ -209,6 +209,8 @@ class OpenScan:
         if not (now or self.full or now_s - pending[0].received_s >= rules.block_s):
             return None
         self._pending = []
+        counts = np.stack([one.counts for one in pending])
+        counts.flags.writeable = False  # so that it is published without another copy
         return FrameBlock(
             scan=self.scan,
             window_revision=self.identity.window_revision,
@@ -216,7 +218,7 @@ class OpenScan:
             angle_deg=np.array([one.point.angle_deg for one in pending], np.float64),
             monitor=np.array([one.point.monitor for one in pending], np.float64),
             total_counts=np.array([one.point.total_counts for one in pending], np.float64),
-            counts=np.stack([one.counts for one in pending]),
+            counts=counts,
             since_received_s=max(0.0, now_s - pending[-1].received_s),
         )
 

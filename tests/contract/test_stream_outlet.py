@@ -48,6 +48,19 @@ def test_what_was_published_does_not_change_afterwards() -> None:
     assert np.array_equal(replayed.counts, wanted)
 
 
+def test_an_array_that_nobody_can_change_is_not_copied() -> None:
+    """Read-only with memory of its own it is kept as it is; a read-only view of what can be written is copied."""
+    case, message = Case(), block()
+    owned, behind = message.counts.copy(), message.counts.copy()
+    view = behind[:]
+    owned.flags.writeable = view.flags.writeable = False
+    kept, copied = (
+        case.outlet.add(msgspec.structs.replace(message, counts=counts), None, 0.0) for counts in (owned, view)
+    )
+    assert any(isinstance(part, memoryview) and part.obj is owned for part in kept.parts)
+    assert all(isinstance(part, bytes) for part in copied.parts)
+
+
 def test_a_replayed_message_tells_its_age() -> None:
     """Ages are durations on the publisher's own clock."""
     case = Case()
