@@ -78,7 +78,7 @@ def write(
     damaged at first, the last is kept. `going_on` is called for every frame and may raise to give it up.
     ArchiveError: what was read back differs.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = temporary_of(path)
     try:
         chunks = _written(temporary, finished, frames, going_on)
         with temporary.open("rb") as written:
@@ -89,6 +89,11 @@ def write(
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def temporary_of(path: Path) -> Path:
+    """Where an archive is while it is written."""
+    return path.with_name(f".{path.name}.part")
 
 
 def verify(path: Path, chunks: Iterable[Chunk], going_on: Callable[[], None] = lambda: None) -> None:

@@ -18,7 +18,8 @@ import crc32c
 from contract.messages import AnyMessage, Notice, Scan
 from contract.stream import Publisher, scan_prefix
 from contract.telemetry import CurveOpened, FrameRejected, Happened, WorkFailed
-from streamer.archivist import Archived, Archivist, Job
+from streamer.archive_job import Job
+from streamer.archivist import Archived, Archivist
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, SeriesEnded, SeriesStarted, without_start
 from streamer.frame_queue import Message
