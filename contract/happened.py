@@ -218,7 +218,7 @@ class PeerReconnected(Happened, frozen=True, kw_only=True):
 
 
 class AuthFailed(Happened, frozen=True, kw_only=True):
-    """Somebody with a key that is not on the allow-list tried to connect."""
+    """Somebody tried to connect and could not: a key that is not on the allow-list, none, or no peer of ours at all."""
 
     level = "warning"
     once = True

@@ -15,6 +15,7 @@ from itertools import islice
 import zmq
 
 from contract.codec import Part
+from contract.handshakes import Handshakes
 from contract.happened import Happened, MessageDropped, Subscribers, ignore
 from contract.messages import AnyMessage
 from contract.security import Keys, check_address, guard, secure_server
@@ -58,6 +59,7 @@ def open_publisher(
     control.setsockopt(zmq.ROUTER_MANDATORY, 1)
     control.setsockopt(zmq.SNDHWM, CONTROL_MESSAGES)
     control.setsockopt(zmq.RCVHWM, CONTROL_MESSAGES)
+    handshakes = (Handshakes.of(live), Handshakes.of(control))
     try:
         bound = Addresses(*(_bind(one, address, keys) for one, address in zip((live, control), addresses, strict=True)))
     except OSError:
@@ -66,7 +68,7 @@ def open_publisher(
         raise
     outbox = Outbox(uuid.uuid4().hex, replay_bytes=replay_bytes, state_bytes=state_bytes)
     publisher = ZmqPublisher(Outlet(outbox, name, happened), bound, socket.socketpair(), heartbeat_s)
-    publisher.start(context, live, control, stop_guard)
+    publisher.start(context, live, control, handshakes, stop_guard)
     return publisher
 
 
@@ -136,17 +138,20 @@ class ZmqPublisher:
         context: zmq.Context[zmq.Socket[bytes]],
         live: zmq.Socket[bytes],
         control: zmq.Socket[bytes],
+        handshakes: tuple[Handshakes, ...],
         stop_guard: Callable[[], None],
     ) -> None:
         """Hand the bound sockets over to the I/O thread."""
 
         def serve() -> None:
             try:
-                self._serve(live, control)
+                self._serve(live, control, handshakes)
             except BaseException as fault:  # told by the next call from the service's own thread; raised again
                 self._fault = fault
                 raise
             finally:
+                for one in handshakes:
+                    one.close()
                 live.close(LINGER_MS)
                 control.close(LINGER_MS)
                 self._wake_in.close()
@@ -175,9 +180,9 @@ class ZmqPublisher:
         with contextlib.suppress(OSError):
             self._wake_out.send(b"!")
 
-    def _serve(self, live: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
+    def _serve(self, live: zmq.Socket[bytes], control: zmq.Socket[bytes], handshakes: tuple[Handshakes, ...]) -> None:
         poller = zmq.Poller()
-        for one in (live, control, self._wake_in):
+        for one in (live, control, self._wake_in, *(failed.events for failed in handshakes)):
             poller.register(one, zmq.POLLIN)
         heartbeat_at_s = 0.0
         behind = False
@@ -187,6 +192,9 @@ class ZmqPublisher:
             ready = dict(poller.poll(math.ceil(1000 * wait_s)))
             if self._wake_in.fileno() in ready:
                 self._wake_in.recv(4096)
+            for failed in handshakes:
+                if failed.events in ready:
+                    failed.tell(self._outlet.name, self._outlet.happened)
             joined = live in ready and self._count_subscribers(live)
             if control in ready:
                 self._answer_requests(control)

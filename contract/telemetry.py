@@ -143,7 +143,7 @@ EFFECTS: Mapping[type[Happened], tuple[Effect, ...]] = {
     Replayed: (Count("replays_total", "Ranges asked of a stream of ours.", ("stream", "outcome")),),
     PeerUp: (Level("peer_up", "1 if a service that we listen to is heard.", ("peer",), "up"),),
     PeerReconnected: (Count("peer_reconnects_total", "Times a service came back.", ("peer",)),),
-    AuthFailed: (Count("auth_failures_total", "Connections refused for their key.", ("peer",)),),
+    AuthFailed: (Count("auth_failures_total", "Connections refused for their key, or for want of one.", ("peer",)),),
 }
 
 
