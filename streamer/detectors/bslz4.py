@@ -12,8 +12,7 @@ import contextlib
 import ctypes
 import functools
 import struct
-from collections.abc import Callable
-from itertools import accumulate
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import bitshuffle
@@ -38,7 +37,7 @@ class Framing(NamedTuple):
 
     block_bytes: int
     """Of a full block, uncompressed."""
-    starts: tuple[int, ...]
+    starts: Sequence[int]
     """Offset of each block's length word, then of what is left over after the last block."""
 
 
@@ -63,33 +62,34 @@ def framing(payload: memoryview, nbytes: int, itemsize: int) -> Framing:
     end = len(payload) - tail_bytes
     if HEADER.size + blocks * _LENGTH.size > end:
         raise DecodeError("size", f"a bslz4 payload of {len(payload)} bytes cannot hold the {blocks} blocks it claims")
-    lengths = _lengths(payload, blocks, end)
-    longest = block_bytes + block_bytes // 255 + 16
-    if not 0 < min(lengths, default=1) <= max(lengths, default=1) <= longest:
-        wrong = next(k for k, length in enumerate(lengths) if not 0 < length <= longest)
-        raise DecodeError(
-            "size", f"bslz4 block {wrong} of {blocks} claims {lengths[wrong]} bytes, wanted 1 to {longest}"
-        )
-    starts = tuple(accumulate((_LENGTH.size + length for length in lengths), initial=HEADER.size))
+    starts = _starts(payload, blocks, block_bytes + block_bytes // 255 + 16)
+    if starts[-1] > end:
+        raise DecodeError("size", f"bslz4 block {blocks - 1} of {blocks} claims more bytes than are left")
     if starts[-1] != end:
         raise DecodeError("size", f"a bslz4 payload has {end - starts[-1]} bytes after its last block, wanted none")
     return Framing(block_bytes, starts)
 
 
-def _lengths(payload: memoryview, blocks: int, end: int) -> list[int]:
-    """The length word of each block; each lies where the one before it leads."""
+def _starts(payload: memoryview, blocks: int, longest: int) -> list[int]:
+    """Where each block's length word is, and where the last block ends; each lies where the one before it leads."""
     at = HEADER.size
-    lengths: list[int] = []
-    unpack = _LENGTH.unpack_from
-    with contextlib.suppress(struct.error):  # beyond the payload: the last length was wrong
+    starts = [at]
+    unpack, keep = _LENGTH.unpack_from, starts.append
+    try:
         for _ in range(blocks):
-            (length,) = unpack(payload, at)
-            lengths.append(length)
+            length = unpack(payload, at)[0]
+            if not 0 < length <= longest:
+                raise DecodeError(
+                    "size", f"bslz4 block {len(starts) - 1} of {blocks} claims {length} bytes, wanted 1 to {longest}"
+                )
             at += length + 4
-    if len(lengths) < blocks or at > end:
-        block = len(lengths) - 1
-        raise DecodeError("size", f"bslz4 block {block} of {blocks} claims {lengths[block]} bytes, more than are left")
-    return lengths
+            keep(at)
+    except struct.error as error:  # beyond the payload: the last length was wrong
+        block, left = len(starts) - 2, len(payload) - starts[-2] - 4
+        claimed = starts[-1] - starts[-2] - 4
+        text = f"bslz4 block {block} of {blocks} claims {claimed} bytes, more than the {left} that are left"
+        raise DecodeError("size", text) from error
+    return starts
 
 
 def _block_bytes(payload: memoryview, nbytes: int, itemsize: int) -> int:
