@@ -18,6 +18,7 @@ from contract.messages import (
     ScanStarted,
 )
 from reconstructor.curve import Curve, Reading, rocking
+from reconstructor.foreseen import enough
 from reconstructor.free import FreePixels, free_pixels
 from reconstructor.geometry import steps_at
 from reconstructor.jobs import Job, Offer, Outlook, finished
@@ -28,6 +29,7 @@ from reconstructor.phasing.population import Member
 from reconstructor.phasing.problem import Mask
 from reconstructor.prospect import Prospect, first_look
 from reconstructor.upright import Signature
+from reconstructor.window import Place, Triple
 from reconstructor.windows import oversampling
 from reconstructor.work import Made, Task
 
@@ -126,13 +128,20 @@ class FollowedScan:
         self.curve.end(ended)
         self.stale = True
 
+    def look_due(self, now: float) -> bool:
+        """Whether to look at what came since the last look: soon, but at once when the scan is over, or has come to the
+        tenth that its past is laid over."""
+        begins = enough(self.curve.frames, self.started.frames_expected)
+        reached = begins and (self.measured is None or not enough(self.measured.frames, self.started.frames_expected))
+        return self.stale and (self.over or reached or now >= self.next_look_at)
+
     @property
     def peak_passed(self) -> bool:
         """Whether the Bragg peak is behind the newest frames."""
         return self.peak is not None and self.peak.passed
 
     def free_mask(self) -> Mask:
-        """Free voxels of `reading`; none before the peak has passed, about which they are drawn."""
+        """Free voxels of `reading`; none before it is known where the peak, about which they are drawn, is or will be."""
         if self.reading is None or self.free is None:
             return np.zeros((1, 1, 1) if self.reading is None else self.reading.sizes, np.bool_)
         if self.mask is None:
@@ -223,12 +232,19 @@ class FollowedScan:
         if self.obstacle:
             pass
         elif self.peak is not None and (self.peak.passed or self.over):
-            if self.free is None:
-                self.free = free_pixels(self.started.scan, sizes, self.peak.place)
+            self._keep_free(sizes, self.peak.place)
             provisional, refined = offers(sizes, self.peak.place, oversampling(reading, self.peak), self.recipes)
         elif foreseen is not None:
+            if foreseen.fit.determined:
+                self._keep_free(sizes, foreseen.peak.place)
             provisional, _ = offers(sizes, foreseen.peak.place, foreseen.sampled, self.recipes)
         self.outlook = replace(before, provisional=provisional, refined=refined)
+
+    def _keep_free(self, sizes: Triple, peak: Place) -> None:
+        """Draw the scan's free voxels, or keep them away from where the peak turned out to be."""
+        now = free_pixels(self.started.scan, sizes, peak) if self.free is None else self.free.about(peak)
+        if now != self.free:
+            self.free, self.mask = now, None
 
     def _frame_time(self) -> float | None:
         """Seconds from one frame to the next: as it went so far, else as the sender said."""

@@ -83,7 +83,7 @@ def foreseen(before: Foreseen | None, past: Past | None, measured: Reading) -> F
         grid = replace(before.grid, reading=_spread(before.past, measured).reading)
         wanted = (ANEW_DETERMINED if before.fit.determined else ANEW) * len(measured.measured)
         return _on(before, grid) if measured.frames - before.frames >= wanted else replace(before, grid=grid)
-    if past is None or not measured.located or measured.frames < FROM * len(measured.measured):
+    if past is None or not measured.located or not enough(measured.frames, len(measured.measured)):
         return None
     try:
         grid = _spread(past, measured)
@@ -95,6 +95,11 @@ def foreseen(before: Foreseen | None, past: Past | None, measured: Reading) -> F
         return None
     found = template(laid.pattern, grid.reading.sizes[0], seen)
     return _fitted(Foreseen(past, grid, found, fit(found, seen), laid, measured.frames))
+
+
+def enough(frames: int, expected: int) -> bool:
+    """Whether so many frames of a scan are a tenth of it, as nearly as whole frames can be."""
+    return frames >= round(FROM * expected)
 
 
 def _spread(past: Past, measured: Reading) -> Finer:

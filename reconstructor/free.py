@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ SHARE = 0.05
 RADIUS = 3
 CENTRAL = 0.05
 PEAK_MARGIN = 2.0
+SURELY_ABOUT = 0.25
+"""Of the part that has none: a peak that is no further off is still well within it."""
 USUAL_FRAMES = 64
 
 
@@ -33,6 +35,8 @@ class FreePixels:
     """The Bragg peak as it was known when the mask was drawn."""
     binning: Triple
     share: float = SHARE
+    also: Place | None = None
+    """The peak where it turned out to be, if that is elsewhere: there is nothing free about either place."""
 
     def mask(self) -> NDArray[np.bool_]:
         """True where free; (frame, row, column) of the raw curve. The same for the same values, always."""
@@ -46,13 +50,25 @@ class FreePixels:
             a, b, c = ball.shape
             free[i : i + a, j : j + b, k : k + c] |= ball
         inner: NDArray[np.bool_] = free[tuple(slice(r, r + n) for r, n in zip(radii, self.shape, strict=True))]
-        return inner & self._outside()
+        for place in (self.centre,) if self.also is None else (self.centre, self.also):
+            inner = inner & self._outside(place)
+        return inner
 
-    def _outside(self) -> NDArray[np.bool_]:
+    def about(self, peak: Place) -> FreePixels:
+        """These, for a peak that is better known by now: none of them is near it, and no voxel becomes free, for a
+        volume may have been fitted to it."""
+        off = [(a - b) / reach for a, b, reach in zip(peak, self.centre, self._reach, strict=True)]
+        return replace(self, also=peak) if np.hypot.reduce(off) > SURELY_ABOUT else self
+
+    @property
+    def _reach(self) -> list[float]:
+        """How far from the peak nothing is free, along each axis."""
+        return [CENTRAL * n + PEAK_MARGIN * b for n, b in zip(self.shape, self.binning, strict=True)]
+
+    def _outside(self, place: Place) -> NDArray[np.bool_]:
         distance = np.zeros(self.shape, np.float32)
-        for axis, n in enumerate(self.shape):
-            reach = CENTRAL * n + PEAK_MARGIN * self.binning[axis]
-            k = ((np.arange(n) - self.centre[axis]) / reach) ** 2
+        for axis, (n, reach) in enumerate(zip(self.shape, self._reach, strict=True)):
+            k = ((np.arange(n) - place[axis]) / reach) ** 2
             distance += np.expand_dims(k.astype(np.float32), tuple(a for a in range(3) if a != axis))
         outside: NDArray[np.bool_] = distance > 1
         return outside

@@ -252,7 +252,7 @@ class ReconstructorService:
     def _look(self, scan: FollowedScan) -> Outlook | None:
         """The outlook of a scan, no older than a look at its curve costs."""
         began, past = self._clock(), self._scans.past_of(scan)
-        fresh = scan.stale and (scan.over or began >= scan.next_look_at)
+        fresh = scan.look_due(began)
         seen = scan.look(self._scans.hold_of(scan), past, fresh)
         if fresh:
             for scored in scan.judged():

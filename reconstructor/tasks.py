@@ -20,7 +20,8 @@ def task_of(scan: FollowedScan, job: Job, others: Sequence[Reading] = (), given:
     RuntimeError where too little is known of the scan: such a job should not have been planned.
     """
     foreseen = scan.prospect.foreseen
-    peak = scan.peak if scan.free is not None or foreseen is None else foreseen.peak
+    seen = scan.peak is not None and (scan.peak.passed or scan.over)
+    peak = scan.peak if seen or foreseen is None else foreseen.peak
     if scan.reading is None or peak is None or scan.started.geometry is None:
         raise RuntimeError(f"a {job.stage} job of {job.scan} was due before anything was known of it")
     reading, own = scan.reading, None if scan.measured is scan.reading else scan.measured

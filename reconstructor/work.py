@@ -159,6 +159,8 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
     `polish` runs `choosing.POLISH` from each of some starts; it may decline any by giving None.
     """
     members, growing = (*task.earlier, *runs), task.job.stage == "provisional"
+    # of a whole curve there is nothing left to foretell
+    waits = growing and not task.job.over
     choice = population.choose(members)
     shared = common(members, choice)
     space = _space(task, ready.window)
@@ -185,8 +187,8 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
         rejected=rejected,
         prtf=alike,
         assumptions=(*ready.assumptions, *_assumed(task), *_told(len(members), rejected, alike)),
-        foretold=foretold(picked.obj, runs, ready.problem, ready.window, task.warm) if growing else None,
-        change=_change(task, ready.window, picked.obj) if growing else None,
+        foretold=foretold(picked.obj, runs, ready.problem, ready.window, task.warm) if waits else None,
+        change=_change(task, ready.window, picked.obj) if waits else None,
     )
 
 

@@ -36,3 +36,16 @@ def test_free_voxels_come_in_islands() -> None:
     free = free_pixels(Scan("s1"), SIZES, CENTRE).mask()
     neighbours = sum(np.roll(free, s, axis).astype(int) for axis in range(3) for s in (-1, 1))
     assert np.mean(neighbours[free] >= 2) > 0.98
+
+
+def test_a_peak_that_is_elsewhere_frees_no_voxel() -> None:
+    """A peak known better is kept clear of as well; where it was thought to be stays clear, so nothing leaks."""
+    first = free_pixels(Scan("s1"), SIZES, CENTRE)
+    assert first.about((102.0, 31.5, 33.0)) == first
+    moved = (125.0, 36.0, 33.0)
+    then = first.about(moved)
+    assert then.about(moved) == then
+    assert (then.mask() <= first.mask()).all()
+    away = (np.argwhere(then.mask()) - np.array(moved)) / (0.05 * np.array(SIZES))
+    assert (np.square(away).sum(axis=1) > 1).all()
+    assert then.mask().sum() > 0.9 * first.mask().sum()

@@ -216,3 +216,37 @@ def test_scans_of_one_hold_see_those_before_them(scans: Scans, first: FollowedSc
     assert [reading.started.scan for reading in scans.others_of(again)] == ["first"]
     assert scans.others_of(first) == ()
     assert scans.others_of(other) == ()
+
+
+def test_free_pixels_are_kept_from_when_the_peaks_place_is_known(scans: Scans, first: FollowedScan) -> None:
+    """With a past they are drawn before the peak has passed, so that early volumes can be judged, and then stay."""
+    started = msgspec.structs.replace(first.started, scan=Scan("second"), hold=Hold("second"))
+    second = scans.take(told(started), 2.0)
+    assert second is not None
+    source = PlayedScan(started, first.curve.reading().counts, np.zeros((1, 1, 1)))
+    drawn = []
+    for j in range(0, FRAMES, 4):
+        scans.take(told(source.block(j, j + 4)), 2.0 + 0.1 * j)
+        seen = second.look(None, scans.past_of(second))
+        assert seen is not None
+        drawn.append((second.free, seen.peak_reached, seen.peak_passed))
+        assert second.free_mask().any() == (second.free is not None)
+    assert [free is not None for free, *_ in drawn] == [reached or passed for _, reached, passed in drawn]
+    assert any(free is not None and not passed for free, _, passed in drawn)
+    assert len({free for free, *_ in drawn if free is not None}) == 1
+
+
+def test_the_first_tenth_is_looked_at_at_once(scans: Scans, first: FollowedScan) -> None:
+    """Otherwise a look waits for its time; a look that has been had is not had again."""
+    started = msgspec.structs.replace(first.started, scan=Scan("second"), hold=Hold("second"))
+    second = scans.take(told(started), 2.0)
+    assert second is not None
+    second.next_look_at = 100.0
+    source, due = PlayedScan(started, first.curve.reading().counts, np.zeros((1, 1, 1))), []
+    for j in range(0, 20, 2):
+        scans.take(told(source.block(j, j + 2)), 2.0)
+        if second.look_due(3.0):
+            due.append(j + 2)
+            second.look(None, None)
+    assert due == [12]
+    assert second.look_due(100.0)
