@@ -27,15 +27,16 @@ import numpy as np
 import scipy.fft
 
 from reconstructor.phasing.kernel import Kernel, Shrunk, Snapshot, Sums
-from reconstructor.phasing.kernels import compiled
-from reconstructor.phasing.kernels.layout import Hand, Layout
+from reconstructor.phasing.kernels import compiled, sweeps
+from reconstructor.phasing.kernels.layout import Layout
 from reconstructor.phasing.kernels.smoothing import smooth
 from reconstructor.phasing.problem import Complex, Mask, PhasingError, Problem, Real, Shape
 from reconstructor.phasing.projections import project_support
-from reconstructor.phasing.steps import LINEAR, Algorithm, update
+from reconstructor.phasing.steps import LINEAR, Algorithm, Update, update
 from reconstructor.phasing.support import Box, Level, bounding_box, shrunk
 
 _Part = TypeVar("_Part")
+_Range = tuple[int, int]
 _LAYOUTS = 2
 """Shapes whose memory and plans are kept: a run goes back and forth between low and full resolution."""
 
@@ -46,8 +47,8 @@ class _Half(NamedTuple):
     keep_f: float
     keep_p: float
     """K ← keep_f · F + keep_p · M."""
-    change: Callable[[int], None]
-    """Of one piece of planes: g ← the next g, W ← T."""
+    change: Callable[[_Range, bool], float]
+    """Of a range of pieces of planes: g ← the next g, W ← T. Gives Σ|P|² inside the support if asked to measure."""
 
 
 class FusedKernel(Kernel):
@@ -85,7 +86,7 @@ class FusedKernel(Kernel):
         self._layouts[n0, n1, n2] = self._now
         self._now.take(amplitude)
         if self._threads > 1 and self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="phasing")
+            self._pool = ThreadPoolExecutor(self._threads - 1, thread_name_prefix="phasing")
 
     def blur(self, psf: Real | None) -> None:
         if psf is not None:
@@ -96,7 +97,9 @@ class FusedKernel(Kernel):
             raise PhasingError(f"the object has shape {obj.shape}; wanted that of the data, {self.shape}")
         self._at.put(obj)
         self._planes, self._rests = slice(0, self.shape[0]), False
-        self._plane_sweep(lambda number: self._at.planes[number].forward())
+        self._plane_sweep(
+            lambda pieces: sweeps.forward_sweep(pieces, self._at.over_planes.forward, self._at.wave_pieces)
+        )
         self.restrict(support)
 
     def restrict(self, support: Mask) -> None:
@@ -146,7 +149,7 @@ class FusedKernel(Kernel):
         if self._planes == planes:
             return at.g.copy()
         out = np.empty((planes.stop, at.shape[1] * at.shape[2]), np.complex64)
-        self._column_sweep(lambda flat, number: np.add(flat, at.rest[number], out=flat), out, planes)
+        self._gather_sweep(out.view(np.float32), planes, keep=False)
         back: Complex = scipy.fft.ifft2(out.reshape(self.shape), axes=(1, 2), overwrite_x=True)
         back /= np.float32(planes.stop)
         return back
@@ -160,19 +163,10 @@ class FusedKernel(Kernel):
         planes = self._whole_pieces(box)
         if self._planes.start <= planes.start and planes.stop <= self._planes.stop:
             return
-        at, norm = self._at, 1.0 / float(np.prod(self.shape))
-
-        def gather(flat: compiled.Floats, number: int) -> None:
-            flat += at.rest[number]
-            at.rest[number] = flat
-
-        def fetch(number: int) -> None:
-            at.planes[number].backward()
-            compiled.update(at.flat_g[number], at.flat_wave[number], at.flat_inside[number], 0.0, norm, 0.0, norm)
-
-        self._column_sweep(gather, at.wave, planes)
+        self._gather_sweep(self._at.wave, planes, keep=True)
         self._planes, self._rests = planes, True
-        self._plane_sweep(fetch)
+        fetched = Update(0.0, 1.0, 0.0, 1.0)
+        self._plane_sweep(lambda pieces: self._change(pieces, fetched, False))
 
     def _whole_pieces(self, box: Box) -> slice:
         """The planes of a box, made whole pieces."""
@@ -180,89 +174,72 @@ class FusedKernel(Kernel):
         return slice(first - first % thick, last + (-last) % thick)
 
     def _single(self, algorithm: Algorithm, beta: float) -> _Half:
+        weights = update(algorithm, beta)
+        return _Half(weights.out_g, weights.out_p, lambda pieces, measure: self._change(pieces, weights, measure))
+
+    def _change(self, pieces: _Range, weights: Update, measure: bool) -> float:
+        """Of some pieces: W → P; g ← in_g · g + in_p · P inside the support, out_g · g + out_p · P outside; W ← T."""
         at, norm = self._at, 1.0 / float(np.prod(self.shape))
-        in_g, in_p, out_g, out_p = update(algorithm, beta)
-
-        def change(number: int) -> None:
-            g, wave, inside = at.flat_g[number], at.flat_wave[number], at.flat_inside[number]
-            compiled.update(g, wave, inside, in_g, in_p * norm, out_g, out_p * norm)
-
-        return _Half(out_g, out_p, change)
+        scaled = (weights.in_g, weights.in_p * norm, weights.out_g, weights.out_p * norm)
+        both, g, wave, inside = at.over_planes.both, at.g_pieces, at.wave_pieces, at.inside_pieces
+        return sweeps.update_sweep(pieces, *both, g, wave, inside, scaled, measure)
 
     def _difference_map(self, beta: float) -> list[_Half]:
         """`steps.difference_map` in two halves: g is ρ, kept, then the next ρ; F is ρ's, the probe's, the next ρ's."""
         at, norm = self._at, 1.0 / float(np.prod(self.shape))
-        held = at.held  # here, not in the threads: memory is taken once
+        both, g, wave, held = at.over_planes.both, at.g_pieces, at.wave_pieces, at.held
 
-        def split(number: int) -> None:
-            g, wave, inside = at.flat_g[number], at.flat_wave[number], at.flat_inside[number]
-            compiled.split(g, wave, held[number], inside, beta, norm)
+        def split(pieces: _Range, measure: bool) -> float:
+            return sweeps.split_sweep(pieces, *both, g, wave, held, at.inside_pieces, beta, norm, measure)
 
-        def rejoin(number: int) -> None:
-            compiled.rejoin(at.flat_g[number], at.flat_wave[number], held[number], -beta * norm)
+        def rejoin(pieces: _Range, _: bool) -> float:
+            return sweeps.rejoin_sweep(pieces, *both, g, wave, held, -beta * norm)
 
         return [_Half(1.0 / beta, 0.0, split), _Half(beta, -beta, rejoin)]
 
     def _modulus_sweep(self, planes: slice, half: _Half) -> tuple[float, float]:
         """Sweep 1; from now on only `planes` are up to date. Returns Σ(|F| − A)² and Σ|M|²."""
         at, keeps = self._at, half.keep_f != 0 or half.keep_p != 0
+        source, target = _ends(self._planes), _ends(planes)
 
-        def project(flat: compiled.Floats, number: int) -> tuple[np.float32, np.float32]:
-            if self._rests or keeps:
-                return compiled.project(flat, at.rest[number], at.amplitude[number], half.keep_f, half.keep_p)
-            return compiled.modulus(flat, at.amplitude[number])
+        both, rests = at.over_columns.both, self._rests or keeps
 
-        parts = self._column_sweep(project, at.wave, planes)
+        def project(columns: _Range, hand: int) -> tuple[float, float]:
+            volumes = at.tiles[hand], at.wave, at.rest, at.amplitude
+            return sweeps.modulus_sweep(columns, *both, *volumes, source, target, rests, half.keep_f, half.keep_p)
+
+        parts = self._shared(project, 0, at.columns)
         self._planes, self._rests = planes, keeps
-        return sum(float(misfit) for misfit, _ in parts), sum(float(power) for _, power in parts)
+        return sum(misfit for misfit, _ in parts), sum(power for _, power in parts)
 
     def _update_sweep(self, half: _Half, measure: bool) -> float:
         """Sweep 2. Returns Σ|N · P|² inside the support, if asked to measure."""
-        at = self._at
+        return sum(self._plane_sweep(lambda pieces: half.change(pieces, measure)))
 
-        def sweep(number: int) -> float:
-            planes = at.planes[number]
-            planes.backward()
-            inside = float(compiled.energy(at.flat_wave[number], at.flat_inside[number])) if measure else 0.0
-            half.change(number)
-            planes.forward()
-            return inside
+    def _gather_sweep(self, into: compiled.Floats, planes: slice, keep: bool) -> None:
+        """`planes` of the transform along the last two axes of g go `into`; F stays in K if asked to keep."""
+        at, source, target = self._at, _ends(self._planes), _ends(planes)
 
-        return sum(self._plane_sweep(sweep))
+        def gather(columns: _Range, hand: int) -> None:
+            volumes = at.tiles[hand], at.wave, at.rest, into
+            sweeps.gather_sweep(columns, *at.over_columns.both, *volumes, source, target, keep)
 
-    def _column_sweep(self, work: Callable[[compiled.Floats, int], _Part], into: Complex, planes: slice) -> list[_Part]:
-        """Transform W along the first axis, do the work on each tile, transform back; `planes` of it go `into`."""
-        at, source = self._at, self._planes
+        self._shared(gather, 0, at.columns)
 
-        def sweep(hand: Hand, numbers: range) -> list[_Part]:
-            before, filled, after = hand.tile[: source.start], hand.tile[source], hand.tile[source.stop :]
-            found, done = hand.tile[planes], []
-            for number in numbers:
-                columns = at.columns[number]
-                before[...] = 0
-                filled[...] = at.wave[source, columns]
-                after[...] = 0
-                hand.columns.forward()
-                done.append(work(hand.flat, number))
-                hand.columns.backward()
-                into[planes, columns] = found
-            return done
-
-        return self._shared(sweep, range(len(at.columns)))
-
-    def _plane_sweep(self, work: Callable[[int], _Part]) -> list[_Part]:
-        """Do the work on each piece of the planes that are up to date."""
+    def _plane_sweep(self, work: Callable[[_Range], _Part]) -> list[_Part]:
+        """Do the work on the pieces of the planes that are up to date."""
         thick = self._at.thick
+        return self._shared(lambda pieces, _: work(pieces), self._planes.start // thick, self._planes.stop // thick)
 
-        def sweep(_: Hand, numbers: range) -> list[_Part]:
-            return [work(number) for number in numbers]
-
-        return self._shared(sweep, range(self._planes.start // thick, self._planes.stop // thick))
-
-    def _shared(self, sweep: Callable[[Hand, range], list[_Part]], pieces: range) -> list[_Part]:
-        """One sweep, its pieces dealt out to the threads in runs."""
+    def _shared(self, sweep: Callable[[_Range, int], _Part], start: int, stop: int) -> list[_Part]:
+        """One sweep, its pieces dealt out in runs to the threads, of which the caller's is the first."""
         if self._pool is None:
-            return sweep(self._at.hands[0], pieces)
-        share = -(-len(pieces) // self._threads)
-        runs = [pieces[k : k + share] for k in range(0, len(pieces), share)]
-        return [part for parts in self._pool.map(sweep, self._at.hands[: len(runs)], runs) for part in parts]
+            return [sweep((start, stop), 0)]
+        share = -(-(stop - start) // self._threads)
+        runs = [(k, min(k + share, stop)) for k in range(start, stop, share)]
+        others = [self._pool.submit(sweep, run, hand) for hand, run in enumerate(runs) if hand]
+        return [sweep(runs[0], 0)] + [other.result() for other in others]
+
+
+def _ends(planes: slice) -> _Range:
+    return planes.start, planes.stop

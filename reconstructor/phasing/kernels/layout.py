@@ -6,7 +6,7 @@ axis by columns, spans of `width` voxels of every plane, copied into a tile wher
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import scipy.fft
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from reconstructor.phasing.kernels import plans
 from reconstructor.phasing.kernels.compiled import Bytes, Floats
+from reconstructor.phasing.kernels.sweeps import PADDED
+from reconstructor.phasing.kernels.transforms import Batch, Plans
 from reconstructor.phasing.problem import Complex, Real, Shape
 
-_PAD = 8
+_PAD = PADDED // 2
 """Elements added to a plane, and to a tile's rows (one cache line of complex64): pitches of a power of two would map
 a column into a few cache sets. Planes stay aligned for the plans if this is a multiple of 8."""
 _PIECE_BYTES = 300_000
@@ -25,17 +27,6 @@ _FEWEST_PIECES = 16
 """Planes come in whole pieces: thicker ones would take in too many that are empty."""
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
-
-
-class Hand(NamedTuple):
-    """What one thread works with."""
-
-    columns: plans.Pair
-    """Along the first axis, of the tile."""
-    tile: Complex
-    """(n0, width)"""
-    flat: Floats
-    """The tile with its padding."""
 
 
 class Layout:
@@ -47,51 +38,47 @@ class Layout:
         self.thick = _divisor(n0, min(_PIECE_BYTES // (8 * self.pitch), n0 // _FEWEST_PIECES))
         unit = _PAD if n1 * n2 % _PAD == 0 else 1
         self.width = unit * _divisor(n1 * n2 // unit, _PIECE_BYTES // (8 * n0 * unit))
-        self.wave = plans.empty((n0, self.pitch))
-        """W: what is transformed anew each iteration, along the last two axes."""
-        volume, inside = plans.empty((n0, self.pitch)), np.zeros((n0, self.pitch), np.uint8)
-        self.g = _cube(volume, shape)
-        self.inside: Bytes = _cube(inside, shape)
-        cube = _cube(self.wave, shape)
-        self.planes = [plans.Pair(cube[k : k + self.thick], (1, 2)) for k in range(0, n0, self.thick)]
-        """2D transforms of W, by pieces: a plan for each is twice as quick to start as one plan for all."""
-        self.hands = [self._hand() for _ in range(threads)]
-        self.wave[...] = 0
-        self.columns = [slice(k, k + self.width) for k in range(0, n1 * n2, self.width)]
-        self.amplitude: Real = np.zeros((len(self.columns), n0 * (self.width + _PAD)), np.float32)
+        self.columns = n1 * n2 // self.width
+        wave, volume = (plans.empty((n0, self.pitch)) for _ in range(2))
+        inside, tiles = np.zeros((n0, self.pitch), np.uint8), plans.empty((threads, n0, self.width + _PAD))
+        self.over_planes = Plans(wave, Batch((n1, n2), self.thick, 1, self.pitch))
+        """2D transforms of a piece of W."""
+        self.over_columns = Plans(tiles, Batch((n0,), self.width, self.width + _PAD, 1))
+        """Along the first axis, of a tile."""
+        wave[...], tiles[...] = 0, 0
+        self.cube, self.g, self.inside = _cube(wave, shape), _cube(volume, shape), _cube(inside, shape)
+        """W, g and the support as (n0, n1, n2)."""
+        self.wave: Floats = wave.view(np.float32)
+        """W: what is transformed anew each iteration, along the last two axes; by planes."""
+        self.tiles: Floats = tiles.view(np.float32)
+        """One for each hand."""
+        self.amplitude: Real = np.zeros((self.columns, n0 * (self.width + _PAD)), np.float32)
         """By columns, laid out as the tiles are."""
-        self.rest: Floats = np.zeros((len(self.columns), 2 * self.amplitude.shape[1]), np.float32)
+        self.rest: Floats = np.zeros((self.columns, 2 * self.amplitude.shape[1]), np.float32)
         """K: what is added to W's transform, by columns."""
         pieces = n0 // self.thick
-        self.flat_wave: list[Floats] = list(self.wave.reshape(pieces, -1).view(np.float32))
-        self.flat_g: list[Floats] = list(volume.reshape(pieces, -1).view(np.float32))
-        self.flat_inside: list[Bytes] = list(inside.reshape(pieces, -1))
-        self._held: list[Floats] = []
+        self.wave_pieces: Floats = self.wave.reshape(pieces, -1)
+        self.g_pieces: Floats = volume.view(np.float32).reshape(pieces, -1)
+        self.inside_pieces: Bytes = inside.reshape(pieces, -1)
+        self._held: Floats | None = None
 
     @property
-    def held(self) -> list[Floats]:
-        """A third volume by pieces, as `flat_g`; taken when it is asked for first."""
-        if not self._held:
-            self._held = [np.zeros_like(piece) for piece in self.flat_g]
+    def held(self) -> Floats:
+        """A third volume by pieces, as `g_pieces`; taken when it is asked for first."""
+        if self._held is None:
+            self._held = np.zeros_like(self.g_pieces)
         return self._held
-
-    def _hand(self) -> Hand:
-        n0, width = self.shape[0], self.width
-        tile = plans.empty((n0, width + _PAD))
-        columns = plans.Pair(tile[:, :width], (0,))
-        tile[...] = 0
-        return Hand(columns, tile[:, :width], tile.reshape(-1).view(np.float32))
 
     def take(self, amplitude: Real) -> None:
         """Shift the data, origin first, and lay them out as the tiles are."""
-        shifted = scipy.fft.ifftshift(amplitude).reshape(self.shape[0], -1)
-        for span, tile in zip(self.columns, self.amplitude, strict=True):
-            tile.reshape(self.shape[0], -1)[:, : self.width] = shifted[:, span]
+        shifted = scipy.fft.ifftshift(amplitude).reshape(self.shape[0], self.columns, self.width)
+        tiles = self.amplitude.reshape(self.columns, self.shape[0], self.width + _PAD)
+        tiles[:, :, : self.width] = shifted.transpose(1, 0, 2)
 
     def put(self, obj: Complex) -> None:
         """Take an object; W is the object itself until its planes are transformed."""
         self.g[...] = obj
-        _cube(self.wave, self.shape)[...] = obj
+        self.cube[...] = obj
         self.rest[...] = 0
 
 

@@ -1,16 +1,19 @@
 """FFTW plans: in place, single precision, measured once; wisdom as bytes.
 
-Planning is serialised by pyfftw itself; a plan serves one thread at a time.
+A plan serves one thread at a time.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import Any, cast
 
 import pyfftw
 
 from reconstructor.phasing.problem import Complex
 
+PLANNING = threading.Lock()
+"""How many threads a plan has is told to FFTW before it is made: nobody else may plan in between."""
 _FLAGS = ("FFTW_MEASURE",)
 
 
@@ -20,8 +23,9 @@ class Pair:
     def __init__(self, like: Complex, axes: tuple[int, ...], threads: int = 1) -> None:
         """Plan for arrays laid out (shape, strides, alignment) as `like`, whose content is destroyed."""
         planned = {"axes": axes, "threads": threads, "flags": _FLAGS}
-        self._forward: Any = pyfftw.FFTW(like, like, direction="FFTW_FORWARD", **planned)
-        self._backward: Any = pyfftw.FFTW(like, like, direction="FFTW_BACKWARD", **planned)
+        with PLANNING:
+            self._forward: Any = pyfftw.FFTW(like, like, direction="FFTW_FORWARD", **planned)
+            self._backward: Any = pyfftw.FFTW(like, like, direction="FFTW_BACKWARD", **planned)
 
     def forward(self, array: Complex | None = None) -> None:
         """Transform `array`, or the one last transformed or planned for, in place, kernel exp(−i q·r)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reconstructor.phasing.kernels import compiled, plans
+from reconstructor.phasing.kernels import compiled, plans, sweeps
 from reconstructor.phasing.kernels.blocked import BlockedKernel
 from reconstructor.phasing.kernels.smoothing import smooth
 from reconstructor.phasing.problem import Complex, Mask, Problem, Real
@@ -54,13 +54,13 @@ class WholeKernel(BlockedKernel):
     def _modulus(self, wave: Complex) -> tuple[Complex, float]:
         if self._transfer is not None:
             return super()._modulus(wave)
-        misfit, _ = compiled.modulus(_flat(wave), self._amplitude.reshape(-1))
+        misfit, _ = sweeps.modulus(_flat(wave), self._amplitude.reshape(-1))
         return wave, float(misfit)
 
     def _next(self, algorithm: Algorithm, beta: float, projected: Complex) -> Complex:
         if algorithm != "CF":
             return super()._next(algorithm, beta, projected)
-        inside = compiled.energy(_flat(projected), self._support.reshape(-1).view(np.uint8))
+        inside = sweeps.energy(_flat(projected), self._support.reshape(-1).view(np.uint8))
         compiled.flip(_flat(projected), beta**2 * float(inside) / np.count_nonzero(self._support))
         self._spare = self._g
         return projected
