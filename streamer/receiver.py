@@ -19,7 +19,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from contract.security import Keys, secure_client
-from contract.telemetry import Backpressure, Happened, PeerReconnected, PeerUp
+from contract.telemetry import AuthFailed, Backpressure, Happened, PeerReconnected, PeerUp
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Record
 from streamer.frame_queue import FrameQueue, Message
@@ -29,6 +29,9 @@ POLL_MS = 100
 AT_ONCE = 16
 RECONNECT_S = 1.0
 """ZeroMQ's own reconnection begins after 0.1 s; if it has not by then, it never does."""
+REFUSED = (
+    zmq.Event.HANDSHAKE_FAILED_AUTH | zmq.Event.HANDSHAKE_FAILED_PROTOCOL | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
+)
 RECONNECTING = zmq.Event.CONNECT_DELAYED | zmq.Event.CONNECT_RETRIED | zmq.Event.CONNECTED
 
 
@@ -156,6 +159,8 @@ class Receiver:
                     self._happened(PeerReconnected(peer=leg.address))
                 leg.up = leg.before = True
                 self._happened(PeerUp(peer=leg.address, up=True))
+            elif event & REFUSED:
+                self._happened(AuthFailed(peer=leg.address))
             elif event == zmq.Event.DISCONNECTED:
                 leg.lost_s = At.now().monotonic_s
                 if leg.up:
