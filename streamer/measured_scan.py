@@ -27,7 +27,8 @@ from streamer.finished import Finished
 from streamer.frame_queue import Message
 from streamer.gap_pattern import GapPattern, warning
 from streamer.journal import At, Entry, Record
-from streamer.open_scan import Counts, Identity, OpenScan, Rules, remarks, rocking_axis
+from streamer.open_scan import Counts, Identity, OpenScan, Rules, rocking_axis
+from streamer.remarks import remarks
 from streamer.rocking_curve import Closing
 from streamer.scan_journal import ScanJournal
 

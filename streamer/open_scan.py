@@ -26,6 +26,7 @@ from streamer.corrections import Corrections, corrections, cropped, fitted, tota
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import Dialect
 from streamer.detectors.records import Channel, Frame, SeriesStarted
+from streamer.region import Region
 from streamer.rocking_curve import Assembly, Closing, Point, RockingCurve, Verdict, Waits
 
 Counts: TypeAlias = NDArray[np.uint32]
@@ -46,6 +47,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     window: Window | None = None
     """Region of interest wanted; None for the full image."""
     window_revision: int = 1
+    region: Region | None = None
+    """How the window was chosen; None: by the settings."""
     opened_ns: int = 0
     """When the scan began, by the wall clock."""
 
@@ -163,6 +166,28 @@ class OpenScan:
         self._pending.append(_Pending(frame.index, point, counts, received_s))
         return self.assembly.take(frame.index, point, now_s)
 
+    def image(self, frame: Frame) -> NDArray[Any] | None:
+        """The full image of a frame that `look` passed, (row, column), raw counts; None if it is damaged inside."""
+        try:
+            return self._dialect.pixels(frame, self.channel, 0, self.series.shape[0])
+        except DecodeError:
+            return None
+
+    def move(self, identity: Identity) -> None:
+        """The window moves: frames that came are to be taken `again`, what was unpacked before may not be taken."""
+        self.identity = identity
+        self._pending = []
+        if self._corrections is not None:
+            self._meet(self.channel, np.dtype(self.series.dtype))
+
+    def again(self, frame: Frame, now_s: float) -> None:
+        """A frame that was taken before the window moved."""
+        point, counts = self.assembly.point(frame.index), self.unpack(frame)
+        if point is None or isinstance(counts, DecodeError):
+            return
+        point = self.assembly.recount(frame.index, total_counts(counts, self._known(frame)))
+        self._pending.append(_Pending(frame.index, point, counts, now_s))
+
     def angle_deg(self, index: int) -> float:
         """Rocking angle of a frame, unless the frame itself brings one: as told later, as listed in the start, of
         the goniometer, of the settings; NaN where nobody knows.
@@ -273,26 +298,3 @@ def rocking_axis(series: SeriesStarted) -> str | None:
     """The goniometer axis that moves most from frame to frame; None if none does."""
     moving = {axis: abs(increment) for axis, (_, increment) in series.goniometer.items() if increment}
     return max(moving, key=moving.__getitem__) if moving else None
-
-
-def remarks(scan: OpenScan) -> list[str]:
-    """What a person should know about a scan that begins: what is not known of it, or contradicts itself."""
-    series = scan.series
-    found = list(series.remarks)
-    if scan.geometry is None:
-        found.append(
-            "no geometry came with the start and none is set in [streamer.geometry]: it can be shown in pixels only"
-        )
-    if math.isnan(scan.angle_deg(0)):
-        found.append("no goniometer axis moves and no angles are listed: nothing can be phased until angles are told")
-    moving = [axis for axis, (_, increment) in series.goniometer.items() if increment]
-    if len(moving) > 1:
-        found.append(f"the axes {', '.join(moving)} move at once; {rocking_axis(series)} was taken as the rocking axis")
-    wanted = scan.identity.window
-    if wanted is not None and fitted(wanted, series.shape) != wanted:
-        found.append(f"the window {_text(wanted)} does not fit the image of {series.shape} pixels; it was cut to it")
-    return found
-
-
-def _text(window: Window) -> str:
-    return f"rows {window.row0}+{window.rows}, columns {window.column0}+{window.columns}"

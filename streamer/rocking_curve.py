@@ -125,6 +125,15 @@ class Assembly:
             if index in self._points and math.isfinite(angle_deg):
                 self._points[index] = self._points[index]._replace(angle_deg=angle_deg)
 
+    def recount(self, index: int, total_counts: float) -> Point:
+        """The window has moved: what a frame that came has inside it now."""
+        self._points[index] = point = self._points[index]._replace(total_counts=total_counts)
+        return point
+
+    def point(self, index: int) -> Point | None:
+        """A frame's place on the curve; None if it has not come."""
+        return self._points.get(index)
+
     def end(self, now_s: float) -> None:
         """The detector says that it has sent everything. Told again, it changes nothing."""
         if self._ended_s is None:

@@ -14,7 +14,8 @@ from contract.messages import Angles, Crystal, Geometry, Hold, Scan, ScanStarted
 from streamer.detectors import dectris_v2
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, SeriesStarted
-from streamer.open_scan import Identity, OpenScan, Rules, remarks
+from streamer.open_scan import Identity, OpenScan, Rules
+from streamer.remarks import remarks
 from streamer.rocking_curve import Waits
 
 WINDOW = Window(row0=20, column0=10, rows=24, columns=30)
