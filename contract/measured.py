@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from contract.fields import FlatField, FrameStack, PerFrame, PerFrameInt, PixelMask
 from contract.names import Completion, Crystal, Hold, Message, Scan
 
@@ -141,3 +143,32 @@ class ScanAborted(Message, frozen=True, kw_only=True, tag="scan_aborted"):
     scan: Scan
     """"" for the newest that is being measured."""
     reason: str = ""
+
+
+class RegionChosen(Message, frozen=True, kw_only=True, tag="region_chosen"):
+    """How a scan's window was chosen, and how far it has moved since the crystal's last scan. Told with each window."""
+
+    scan: Scan
+    window_revision: int
+    window: Window
+    chosen: Literal["set", "searched", "found", "followed", "moved"]
+    """"set" by hand; "searched": the whole image, until the peak is found; "found" in this scan's frames; "followed":
+    taken over from the crystal's last scan; "moved" within this scan, because the peak lay elsewhere."""
+    crystal: Crystal | None = None
+    since: Scan | None = None
+    """The crystal's last scan, if there was one."""
+    shift_px: tuple[int, int] = (0, 0)
+    """(rows, columns) by which the window's middle is further on than in that scan."""
+    peak_px: tuple[float, float] | None = None
+    """(row, column) of the Bragg peak on the full image: of this scan or, when followed, of the last."""
+    reason: str = ""
+
+
+class RegionSet(Message, frozen=True, kw_only=True, tag="region_set"):
+    """Somebody at the control desk chooses a scan's region of interest, also of a scan that is over and of the
+    crystal's next ones. Said to the streamer."""
+
+    scan: Scan
+    """"" for the newest."""
+    window: Window | None = None
+    """None: the peak is to be found again, and followed."""

@@ -15,6 +15,8 @@ from contract.measured import (
     Geometry,
     HoldEnded,
     HoldStarted,
+    RegionChosen,
+    RegionSet,
     ScanAborted,
     ScanEnded,
     ScanStarted,
@@ -58,6 +60,8 @@ __all__ = [
     "Message",
     "Notice",
     "Quality",
+    "RegionChosen",
+    "RegionSet",
     "Scan",
     "ScanAborted",
     "ScanEnded",
@@ -88,6 +92,8 @@ AnyMessage = (
     | JobProgress
     | Confirmed
     | ScanAborted
+    | RegionChosen
+    | RegionSet
     | Notice
     | Advice
     | Deadline

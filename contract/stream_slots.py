@@ -13,6 +13,7 @@ from contract.messages import (
     HoldEnded,
     HoldStarted,
     JobProgress,
+    RegionChosen,
     ScanEnded,
     ScanStarted,
     Volume,
@@ -25,8 +26,8 @@ def default_slot(message: AnyMessage) -> str | None:
     """The slot of a message by its kind and identity; None for what only those who listen now shall hear.
 
     hold/<crystal>, scan/<scan>/started/<window revision>, scan/<scan>/block/<window revision>/<which frames>,
-    scan/<scan>/angles/<which frames>, scan/<scan>/ended, volume/<crystal or scan>/<hold>/<stage>, job/<scan>,
-    confirmed/<scan>, advice/<scan>/<kind>, forecast/<scan>, deadline/<scan>.
+    scan/<scan>/angles/<which frames>, scan/<scan>/ended, scan/<scan>/region, volume/<crystal or scan>/<hold>/<stage>,
+    job/<scan>, confirmed/<scan>, advice/<scan>/<kind>, forecast/<scan>, deadline/<scan>.
     """
     match message:
         case HoldStarted() | HoldEnded():
@@ -39,6 +40,8 @@ def default_slot(message: AnyMessage) -> str | None:
             return f"scan/{quoted(message.scan)}/angles/{_frames(message)}"
         case ScanEnded():
             return f"scan/{quoted(message.scan)}/ended"
+        case RegionChosen():
+            return f"scan/{quoted(message.scan)}/region"
         case Volume():
             whose = message.crystal if message.crystal is not None else message.scan
             return f"volume/{quoted(whose)}/{quoted(message.hold or '-')}/{message.stage}"

@@ -25,6 +25,8 @@ SLOTS = {
     "forecast_scored": "forecast/s0054",
     "deadline": "deadline/s0054",
     "scan_aborted": None,
+    "region_chosen": "scan/s0054/region",
+    "region_set": None,
 }
 
 
