@@ -12,7 +12,9 @@
 
 A missing frame is not padded with counts: its chunk is absent and reads as the largest value of the dtype, which no
 reader of detector data trusts, and `bragglive/missing` lists it. Chunks hold the payloads as received (bitshuffle-LZ4,
-LZ4 or none), written without decoding them, and are read back and compared by CRC32C before the journal may go.
+LZ4 or none), written without decoding them, and are read back and compared by CRC32C before the journal may go. The
+CRC32C of each chunk stays beside the frames, so that a bit that flips on the disk later is found, too (`bragglive scan
+check`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from streamer import nexus
+from streamer import archive_checksums, nexus
+from streamer.archive_checksums import Chunk
 from streamer.detectors import packed
 from streamer.detectors.packed import Compression, Packed
 from streamer.detectors.records import Frame
@@ -49,14 +52,6 @@ class Received(NamedTuple):
 
     frame: Frame
     wall_ns: int
-
-
-class Chunk(NamedTuple):
-    """Where a payload was written, and its CRC32C as received."""
-
-    dataset: str
-    frame: int
-    crc32c: int
 
 
 @dataclass(slots=True)
@@ -140,6 +135,7 @@ def _write(path: Path, finished: Finished, frames: Iterable[Received], going_on:
         if absent:
             raise ArchiveError(f"{path.name}: frames {absent[:8]} were accepted and are no longer in the journal")
         nexus.describe(file, finished, received_s)
+        archive_checksums.keep(file, length, writing.chunks.values())
     return list(writing.chunks.values())
 
 

@@ -151,11 +151,6 @@ def end(
     _tell(HoldEnded(hold=Hold(name), crystal=Crystal(crystal)), control, patience, config)
 
 
-@scan.callback()
-def _scan() -> None:
-    """Have `abort` be a command of its own, though it is the only one."""
-
-
 @scan.command("abort")
 def abort(
     name: Annotated[str, typer.Option("--scan", help="Its name. Default: the newest that is being measured.")] = "",
@@ -170,6 +165,30 @@ def abort(
     Frames that are still on their way are taken and listed all the same.
     """
     _tell(ScanAborted(scan=Scan(name), reason=reason), control, patience, config)
+
+
+@scan.command("check")
+def check(
+    archives: Annotated[list[Path], typer.Argument(help="Archived scans (.h5).")],
+) -> None:
+    """Read archived scans and compare every frame with its CRC32C; exit with 1 if one is not what was received.
+
+    What is damaged in an archive is whole in the scan's journal, as long as that is kept.
+    """
+    # Here, because h5py takes a while to load, and other commands do not need it.
+    from streamer.archive_checksums import damaged
+
+    well = True
+    for path in archives:
+        try:
+            found = damaged(path)
+        except ValueError as error:
+            typer.echo(f"bragglive: {error}", err=True)
+            well = False
+            continue
+        typer.echo(f"{path}: " + (f"damaged frames {', '.join(map(str, found))}" if found else "sound"))
+        well = well and not found
+    raise typer.Exit(0 if well else 1)
 
 
 def _tell(
