@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 def measure(
     entries: Sequence[Entry],
     size: int,
-    seeds: int,
+    seeds: Sequence[int],
     photons: float,
     folder: Path,
     say: Callable[[str], None],
@@ -37,7 +37,7 @@ def measure(
     """A row an engine and crystal; an engine that gives up on one has overlap 0 there, and the reason."""
     rows: list[dict[str, Any]] = []
     counts, to = folder / "counts.npy", folder / "object.npy"
-    for seed in range(seeds):
+    for number, seed in enumerate(seeds, 1):
         case = crystals.make(seed, size, photons)
         np.save(counts, case.counts)
         for worker, runs in entries:
@@ -62,7 +62,7 @@ def measure(
                 row |= {"overlap": overlap, "r_factor": r_factor, **reply}
             rows.append(row)
         said = ", ".join(f"{row['engine']} ×{row['runs']} {row['overlap']:.3f}" for row in rows[-len(entries) :])
-        say(f"crystal {seed + 1} of {seeds} ({case.kind}): {said}")
+        say(f"crystal {seed}, {number} of {len(seeds)} ({case.kind}): {said}")
     for worker, _ in entries:
         worker.close()
     return rows

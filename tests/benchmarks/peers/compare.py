@@ -66,8 +66,10 @@ def _measured(
     if asked.accuracy:
         size = asked.size[0] if asked.size else 64
         entries = [accuracy.Entry(worker, asked.runs) for worker in workers]
-        entries += [accuracy.Entry(worker, asked.our_runs) for worker in workers if worker.name == OURS]
-        rows = accuracy.measure(entries, size, asked.seeds, asked.photons, folder, err.print)
+        if asked.our_runs != asked.runs:
+            entries += [accuracy.Entry(worker, asked.our_runs) for worker in workers if worker.name == OURS]
+        crystals = asked.seed or range(asked.seeds)
+        rows = accuracy.measure(entries, size, crystals, asked.photons, folder, err.print)
         console.print(accuracy.table(rows, absent))
         return rows, accuracy.targets(rows, OURS)
     rows, targets = [], []
@@ -109,6 +111,7 @@ def _asked() -> argparse.Namespace:
     options.add_argument("--rounds", type=int, default=5, help="turns each engine gets (5)")
     options.add_argument("--accuracy", action="store_true", help="own recipes over many crystals instead of speed")
     options.add_argument("--seeds", type=int, default=20, help="crystals for --accuracy (20)")
+    options.add_argument("--seed", type=int, action="append", help="this crystal alone; repeat for several")
     options.add_argument("--runs", type=int, default=3, help="random starts each engine gets a crystal (3)")
     options.add_argument(
         "--our-runs", type=int, default=12, help="ours gets so many too: about the time a peer takes for 3 (12)"
