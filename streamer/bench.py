@@ -1,4 +1,4 @@
-"""`bragglive bench ingest` and `bragglive bench faults`: how fast the streamer is, and what it loses (nothing)."""
+"""`bragglive bench ingest` and `bragglive bench wire-faults`: how fast the streamer is, and what it loses (nothing)."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def ingest(
     raise typer.Exit(finish(record, json_file, check, console))
 
 
-@app.command("faults")
-def faults(
+@app.command("wire-faults")
+def wire_faults(
     runs: Annotated[int, typer.Option(min=1, help="Scans sent, each with faults of its own.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the first run; the others count on from it.")] = 0,
     folder: Annotated[Path | None, typer.Option(help="Where the streamer keeps its files meanwhile.")] = None,
@@ -89,8 +89,8 @@ def faults(
 
     A streamer process gets scans of 12 to 41 frames in which frames are dropped, doubled, reordered, damaged, forged or
     mixed with garbage and with another series, starts and ends are missing, early, late or repeated. It is killed
-    (kill -9) and stopped meanwhile, its disk fills up, strangers call at its ports. The seed of a run that fails
-    repeats it: bragglive bench faults --runs 1 --seed N
+    (kill -9) and stopped meanwhile, its disk fills up, bits flip in its files, strangers call at its ports. The seed of
+    a run that fails repeats it: bragglive bench wire-faults --runs 1 --seed N
     """
     from rich.console import Console
 
@@ -113,7 +113,7 @@ def faults(
     bench.show(results, console)
     settings = {"runs": runs, "seed": seed, "folder": str(folder), "stall_s": bench.STALL_S, "grace_s": bench.GRACE_S}
     record = Record.now(
-        command="bench faults", settings=settings, rows=bench.rows(results), targets=bench.targets(results)
+        command="bench wire-faults", settings=settings, rows=bench.rows(results), targets=bench.targets(results)
     )
     raise typer.Exit(finish(record, json_file, check, console))
 

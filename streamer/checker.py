@@ -6,7 +6,7 @@ published stays; and nothing else is in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 import msgspec
@@ -46,6 +46,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Neither in the scan nor listed"""
     lost: int = 0
     """Published once and not in the scan in the end"""
+    rotten: int = 0
+    """Published once and listed as missing in the end, for a bit of them had flipped in the journal"""
     wrong: int = 0
     """Not what was sent, or never sent, or both there and listed as missing"""
     unfinished: int = 0
@@ -87,8 +89,13 @@ def put_together(messages: Iterable[AnyMessage], scan: Scan) -> Heard:
     return heard
 
 
-def account(series: SentSeries, final: Heard, before_crash: set[int], published: set[int]) -> Account:
-    """Compare what was sent with the scan in the end, and with what had been published of it on the way."""
+def account(
+    series: SentSeries, final: Heard, before_crash: set[int], published: set[int], flipped: Set[int] = frozenset()
+) -> Account:
+    """Compare what was sent with the scan in the end, and with what had been published of it on the way.
+
+    Frames in whose journal record a bit was `flipped` may be missing, if they are listed.
+    """
     frames, ended = final.frames, final.ended
     if not final.started:  # nothing of it came through: then nobody may have been told of a frame
         return Account(sent=len(series.whole), unaccounted=len(series.whole), lost=len(published))
@@ -97,13 +104,15 @@ def account(series: SentSeries, final: Heard, before_crash: set[int], published:
     last = (series.announced or max(frames, default=-1) + 1) - 1
     answered = {index for index in series.whole if index <= last}
     unlike = [index for index, counts in frames.items() if not _is(series.whole.get(index), counts)]
+    rotten = published & flipped & missing - frames.keys()
     return Account(
         sent=len(answered),
         kept=len(answered & frames.keys()),
         recovered=len(before_crash & frames.keys()),
         listed=len(answered & missing - frames.keys()),
         unaccounted=len(answered - frames.keys() - missing),
-        lost=len(published - frames.keys()),
+        lost=len(published - frames.keys() - rotten),
+        rotten=len(rotten),
         wrong=len(unlike) + len(missing & frames.keys()),
         unfinished=int(ended is None),
     )

@@ -16,7 +16,7 @@ from streamer.simulator.dectris_v2 import Goniometer, SeriesStart, encode_end, e
 SHAPE = (24, 20)
 FEWEST, MOST = 12, 41
 """Frames a series"""
-Deed = Literal["send", "kill", "stop", "disk", "abort", "strangers", "pause"]
+Deed = Literal["send", "kill", "rot", "stop", "disk", "abort", "strangers", "pause"]
 
 
 class Step(NamedTuple):
@@ -174,6 +174,7 @@ SPOILERS: dict[str, Callable[[_Draft], None]] = {
 }
 DEEDS: dict[str, Deed] = {
     "kill -9": "kill",
+    "flipped bit in the journal": "rot",
     "SIGSTOP": "stop",
     "disk full": "disk",
     "abort": "abort",
@@ -220,7 +221,7 @@ def _possible(names: list[str], startless: bool) -> list[str]:
     """Without a start nobody can know what was lost with a killed process, and what the disk has not taken is lost
     with it, as it is said: neither says anything about the streamer.
     """
-    return [name for name in names if name != "kill -9" or not (startless or "disk full" in names)]
+    return [name for name in names if DEEDS[name] not in ("kill", "rot") or not (startless or "disk full" in names)]
 
 
 def _interleaved(drafts: list[_Draft], random: np.random.Generator) -> list[bytes]:

@@ -22,6 +22,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     account: Account
     out_of_order: int
     archives_wrong: int
+    flips_unnoticed: int = 0
+    """Bits that flipped in a journal or archive and were not told, or not of their frame alone"""
     recovery_s: tuple[float, ...]
     """From each kill until frames are received again"""
     closing_s: float | None
@@ -47,6 +49,7 @@ def targets(results: list[Result]) -> list[Target]:
         "frames wrong": total.wrong,
         "scans without an end": total.unfinished,
         "archives that differ": sum(result.archives_wrong for result in results),
+        "flipped bits unnoticed": sum(result.flips_unnoticed for result in results),
         "messages twice or out of order": sum(result.out_of_order for result in results),
         "scans closed too late": late,
     }
@@ -67,6 +70,7 @@ def show(results: list[Result], console: Console) -> None:
     table.add_row("  in the scans in the end", f"{total.kept}")
     table.add_row("  of these recovered after a kill", f"{total.recovered}")
     table.add_row("  listed as missing", f"{total.listed}")
+    table.add_row("  of these for a bit flipped in the journal", f"{total.rotten}")
     table.add_row("  unaccounted", f"{total.unaccounted}")
     if recovery_s:
         middle, worst = statistics.median(recovery_s), max(recovery_s)

@@ -1,4 +1,4 @@
-"""`bragglive bench ingest` and `faults`, small: what they write, what they promise, how they end."""
+"""`bragglive bench ingest` and `wire-faults`, small: what they write, what they promise, how they end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def test_a_small_run_writes_the_record(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_soak_of_two_runs_writes_the_record(tmp_path: Path) -> None:
     """Two seeded runs against a streamer process, each with its account; the exit code says that all went well."""
     file = tmp_path / "faults.json"
-    done = _bench("faults", "--runs", "2", "--seed", "3", "--folder", str(tmp_path), "--json", str(file), "--check")
+    done = _bench(
+        "wire-faults", "--runs", "2", "--seed", "3", "--folder", str(tmp_path), "--json", str(file), "--check"
+    )
     assert done.exit_code == 0, done.output
     record = json.loads(file.read_bytes())
     assert [row["seed"] for row in record["rows"]] == [3, 4]

@@ -24,7 +24,7 @@ def performed(one: Any, run: Run) -> Account:
     for step in run.steps:
         if step.deed == "send":
             one.send(step.message)
-        elif step.deed == "kill":
+        elif step.deed in ("kill", "rot"):
             before |= heard
             one.crash()
         elif step.deed == "abort":
@@ -85,4 +85,5 @@ def test_a_streamer_process_is_killed_stopped_and_starved_and_loses_nothing(tmp_
     finally:
         soak.close()
     assert [target.name for target in targets(results) if not target.met] == []
-    assert sum(len(result.recovery_s) for result in results) == 1
+    assert sum(len(result.recovery_s) for result in results) == 2
+    assert sum(result.account.rotten for result in results) == 1
