@@ -62,31 +62,28 @@ class _Reader:
         self.items_left -= 1
         if self.items_left < 0:
             raise CborError(f"more than {MAX_ITEMS} data items in one message")
-        if depth > MAX_DEPTH:
-            raise CborError(f"data items nested more than {MAX_DEPTH} deep")
         initial = self.message[self.at]
         self.at += 1
-        major, info = initial >> 5, initial & 31
+        major, argument = initial >> 5, initial & 31
         if major == 7:
-            return self._simple(info)
-        argument = self._argument(major, info)
-        if major == 0:
-            return argument
-        if major == 1:
-            return -1 - argument
-        if major == 2:
-            return self._bytes(argument)
+            return self._simple(argument)
+        if argument > 23:
+            argument = self._argument(major, argument)
         if major == 3:
             return str(self._bytes(argument), "utf-8")
+        if major == 0:
+            return argument
+        if major == 2:
+            return self._bytes(argument)
+        if major == 1:
+            return -1 - argument
+        if depth == MAX_DEPTH:
+            raise CborError(f"data items nested more than {MAX_DEPTH} deep")
         if major == 4:
-            return self._list(argument, depth)
-        if major == 5:
-            return self._map(argument, depth)
-        return Tagged(argument, self.item(depth + 1))
+            return self._list(argument, depth + 1)
+        return self._map(argument, depth + 1) if major == 5 else Tagged(argument, self.item(depth + 1))
 
     def _argument(self, major: int, info: int) -> int:
-        if info < 24:
-            return info
         layout = _ARGUMENT.get(info)
         if layout is not None:
             value: int = layout.unpack_from(self.message, self.at)[0]
@@ -114,28 +111,31 @@ class _Reader:
             return _SIMPLE[info]
         raise CborError(f"simple value {info} is not used by detectors")
 
-    def _more(self, count: int, done: int) -> bool:
-        """Whether another element follows in a list or map of `count` (or indefinitely many) after `done`."""
-        if count != _INDEFINITE:
-            return done < count
+    def _ended(self) -> bool:
+        """Whether a list or map that does not say how long it is ends here."""
         if self.message[self.at] != _BREAK:
-            return True
+            return False
         self.at += 1
-        return False
+        return True
 
     def _list(self, count: int, depth: int) -> list[Any]:
+        """Its elements are `depth` deep."""
+        if count != _INDEFINITE:
+            return [self.item(depth) for _ in range(count)]
         values: list[Any] = []
-        while self._more(count, len(values)):
-            values.append(self.item(depth + 1))
+        while not self._ended():
+            values.append(self.item(depth))
         return values
 
     def _map(self, count: int, depth: int) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        while self._more(count, len(values)):
-            key = self.item(depth + 1)
+        left = count
+        while left and (left > 0 or not self._ended()):
+            left -= 1
+            key = self.item(depth)
             if not isinstance(key, str):
                 raise CborError(f"a map key is a {type(key).__name__}, wanted a text")
             if key in values:
                 raise CborError(f"the map key {key[:40]!r} comes twice")
-            values[key] = self.item(depth + 1)
+            values[key] = self.item(depth)
         return values

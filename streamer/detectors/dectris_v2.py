@@ -27,6 +27,7 @@ from streamer.detectors.typed_array import packed as packed_array
 SELF_DESCRIBED = b"\xd9\xd9\xf7"
 DATE_TIME = 0
 COUNT_DTYPES = ("uint8", "uint16", "uint32")
+LARGEST_COUNT_BYTES = 4
 MAX_CHANNELS = 8
 MAX_NOTES_BYTES = 16384
 MAX_FRAMES = 100_000
@@ -50,10 +51,15 @@ def agree(frame: Frame, series: SeriesStarted) -> None:
     for name, packed in frame.channels.items():
         if packed.shape != series.shape:
             raise DecodeError("size", f"frame {frame.index}, {name}: shape {packed.shape}, announced {series.shape}")
-        if series.dtype is not None and packed.dtype.name != series.dtype.name:
+        if not _alike(packed.dtype, series.dtype):
             raise DecodeError(
-                "size", f"frame {frame.index}, {name}: {packed.dtype.name} pixels, announced {series.dtype.name}"
+                "size", f"frame {frame.index}, {name}: {packed.dtype.name} pixels, announced {series.dtype}"
             )
+
+
+def _alike(found: np.dtype[Any], announced: np.dtype[Any] | None) -> bool:
+    """Whether a dtype is the announced one, if any was, in whatever byte order."""
+    return announced is None or found == announced or found.newbyteorder("=") == announced
 
 
 def pixels(frame: Frame, channel: str, row0: int, row1: int) -> NDArray[Any]:
@@ -88,7 +94,7 @@ def _image(fields: Fields) -> Frame:
         raise DecodeError("decode", f"image {index} has {len(data)} channels, wanted 1 to {MAX_CHANNELS}")
     channels = {name: packed_array(value, f"image {index}, {name}") for name, value in data.items()}
     for name, packed in channels.items():
-        if packed.dtype.name not in COUNT_DTYPES:
+        if packed.dtype.kind != "u" or packed.dtype.itemsize > LARGEST_COUNT_BYTES:
             raise DecodeError(
                 "decode", f"image {index}, {name}: {packed.dtype.name} pixels, wanted {', '.join(COUNT_DTYPES)}"
             )

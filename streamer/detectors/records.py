@@ -65,6 +65,12 @@ class SeriesStarted:
     notes: SenderNotes = field(default_factory=SenderNotes)
     remarks: tuple[str, ...] = ()
 
+    @property
+    def rocking_axis(self) -> str | None:
+        """The goniometer axis that moves most from frame to frame; None if none does."""
+        moving = {axis: abs(increment) for axis, (_, increment) in self.goniometer.items() if increment}
+        return max(moving, key=moving.__getitem__) if moving else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:

@@ -17,11 +17,12 @@ from streamer.detectors.packed import Packed
 
 ROW_MAJOR = 40
 COMPRESSED = 56500
-TYPED_ARRAYS = {
+_CODES = {
     64: "|u1", 68: "|u1", 65: ">u2", 66: ">u4", 67: ">u8", 69: "<u2", 70: "<u4", 71: "<u8",
     72: "|i1", 73: ">i2", 74: ">i4", 75: ">i8", 77: "<i2", 78: "<i4", 79: "<i8",
     80: ">f2", 81: ">f4", 82: ">f8", 84: "<f2", 85: "<f4", 86: "<f8",
 }  # fmt: skip
+TYPED_ARRAYS = {tag: np.dtype(code) for tag, code in _CODES.items()}
 """Tag → dtype; the two tags of 128-bit floats (83, 87) have none in NumPy."""
 
 
@@ -33,10 +34,9 @@ def packed(value: Any, name: str) -> Packed:
     rows, columns = _pair(dims, name)
     if type(rows) is not int or type(columns) is not int:
         raise DecodeError("decode", f"{name}: its dimensions are not two whole numbers")
-    code = TYPED_ARRAYS.get(typed.tag) if isinstance(typed, Tagged) else None
-    if code is None:
+    dtype = TYPED_ARRAYS.get(typed.tag) if isinstance(typed, Tagged) else None
+    if dtype is None:
         raise DecodeError("decode", f"{name}: no typed array of RFC 8746 beside its dimensions")
-    dtype = np.dtype(code)
     compression, data = _content(typed.value, dtype.itemsize, name)
     return packing.pack((rows, columns), dtype, compression, data)
 
