@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from contract.messages import (
+    Advice,
     AnyMessage,
+    Deadline,
     ForecastScored,
     FrameBlock,
     HoldEnded,
@@ -18,7 +20,7 @@ from contract.messages import (
 )
 
 NOTICES_KEPT = 6
-OfScan = FrameBlock | Volume | ScanEnded | JobProgress | Notice | ForecastScored
+OfScan = FrameBlock | Volume | ScanEnded | JobProgress | ForecastScored | Deadline | Advice
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class VolumeSeen:
     last_frame_to_volume_s: float | None
     r_factor: float | None
     free_llk: float | None
+    warm_cold_overlap: float | None
     q_norm_inv_a: float
     crystal_volume_um3: float
     outer_volume_um3: float | None
@@ -68,11 +71,11 @@ class VolumeSeen:
 
 
 @dataclass(frozen=True)
-class WarningSeen:
-    """A warning, and when it came."""
+class DeadlineSeen:
+    """What was said of a refined volume's being in time, and when it came."""
 
     at_s: float
-    text: str
+    said: Deadline
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,12 @@ class ScanSeen:
     missing: tuple[int, ...] = ()
     raw_archive: str = ""
     job: JobProgress | None = None
-    warnings: tuple[WarningSeen, ...] = ()
-    """All that were said of this scan."""
+    deadlines: tuple[DeadlineSeen, ...] = ()
+    """All that was said of its refined volume's being in time."""
     forecasts: tuple[ForecastScored, ...] = ()
     """How its volumes were borne out."""
+    good_enough: Advice | None = None
+    """That it could have ended sooner, as it was said first."""
 
     @property
     def refined(self) -> tuple[VolumeSeen, ...]:
@@ -138,11 +143,16 @@ def observe(state: DemoState, message: AnyMessage, now_s: float) -> DemoState:
         case ScanStarted():
             return _start_scan(state, message)
         case Notice(level="warning" | "error"):
-            notices = (*state.notices, f"{message.level}: {message.text}")[-NOTICES_KEPT:]
-            return replace(_advanced(state, message, now_s), notices=notices)
-        case FrameBlock() | Volume() | ScanEnded() | JobProgress() | ForecastScored():
+            return _noted(state, f"{message.level}: {message.text}")
+        case Deadline(met=False):
+            return _noted(_advanced(state, message, now_s), f"warning: {message.text}")
+        case FrameBlock() | Volume() | ScanEnded() | JobProgress() | ForecastScored() | Deadline() | Advice():
             return _advanced(state, message, now_s)
     return state
+
+
+def _noted(state: DemoState, text: str) -> DemoState:
+    return replace(state, notices=(*state.notices, text)[-NOTICES_KEPT:])
 
 
 def _start_hold(state: DemoState, message: HoldStarted, now_s: float) -> DemoState:
@@ -179,10 +189,14 @@ def _advance(scan: ScanSeen, message: OfScan, now_s: float) -> ScanSeen:
             return replace(scan, status=message.status, missing=message.missing, raw_archive=archive)
         case JobProgress():
             return replace(scan, job=message)
-        case Notice():
-            return replace(scan, warnings=(*scan.warnings, WarningSeen(now_s, message.text)))
         case ForecastScored():
             return replace(scan, forecasts=(*scan.forecasts, message))
+        case Deadline():
+            return replace(scan, deadlines=(*scan.deadlines, DeadlineSeen(now_s, message)))
+        case Advice(kind="good_enough"):
+            return replace(scan, good_enough=scan.good_enough or message)
+        case Advice():
+            return scan
 
 
 def _seen(volume: Volume, now_s: float) -> VolumeSeen:
@@ -198,6 +212,7 @@ def _seen(volume: Volume, now_s: float) -> VolumeSeen:
         last_frame_to_volume_s=volume.last_frame_to_volume_s,
         r_factor=volume.quality.r_factor,
         free_llk=volume.quality.free_llk,
+        warm_cold_overlap=volume.quality.warm_cold_overlap,
         q_norm_inv_a=volume.q_norm_inv_a,
         crystal_volume_um3=volume.crystal_volume_um3,
         outer_volume_um3=volume.outer_volume_um3,

@@ -15,14 +15,13 @@ from compose.demo_state import DemoState, ScanSeen, VolumeSeen
 from compose.live_plan import PlannedHold
 
 Row = dict[str, Any]
-IMPOSSIBLE = "No refined volume of"
-"""How the reconstructor begins to say that a refined volume will come too late."""
 
 
 def row(state: DemoState, scan: ScanSeen, hold: PlannedHold, played: Row) -> Row:
     """One hold's record; `played` is what `bragglive playback` wrote of its scan."""
     told = state.hold(scan.hold)
     end_s = None if told is None else told.end_s
+    begun_s = None if told is None else told.started_s
     volumes = [_volume(volume, scan, played) for volume in scan.volumes]
     own = [volume for volume in scan.volumes if volume.runs > 0]
     provisional = next((v for v in own if v.stage == "provisional" and v.whole_curve), None)
@@ -43,10 +42,13 @@ def row(state: DemoState, scan: ScanSeen, hold: PlannedHold, played: Row) -> Row
         "refined_before_hold_ended": bool(refined and end_s is not None and refined.at_s < end_s),
         "hold_left_at_refined_s": end_s - refined.at_s if refined and end_s is not None else None,
         "volumes_before_hold_ended": sum(end_s is not None and volume.at_s < end_s for volume in scan.volumes),
-        "called_impossible_s": _called_impossible_s(scan, end_s),
+        **_called(scan, begun_s, end_s),
         "last_hold_overlap": _last_hold_overlap(played),
         "beats_last_hold_share": _beats_share(volumes, played, scan.frames_expected),
         "refined_overlap": next((v["overlap"] for v in reversed(volumes) if v["stage"] == "refined"), None),
+        "warm_cold_overlap": next((v.warm_cold_overlap for v in scan.refined[::-1] if v.warm_cold_overlap), None),
+        "warm_abandoned": any(scored.abandoned for scored in scan.forecasts),
+        "good_enough_share": _good_enough_share(scan),
         "volumes": volumes,
         "ways": played["ways"],
     }
@@ -68,15 +70,30 @@ def _volume(volume: VolumeSeen, scan: ScanSeen, played: Row) -> Row:
         "first_frame_to_volume_seen_s": seen_s,
         "last_frame_to_volume_s": volume.last_frame_to_volume_s,
         "free_llk": volume.free_llk,
+        "warm_cold_overlap": volume.warm_cold_overlap,
         "forecast": None if scored is None else msgspec.to_builtins(scored),
         "overlap": overlaps.get(volume.revision),
     }
 
 
-def _called_impossible_s(scan: ScanSeen, end_s: float | None) -> float | None:
-    """Seconds before the hold's end at which its refined volume was said to come too late; None if it never was."""
-    said = [warning.at_s for warning in scan.warnings if warning.text.startswith(IMPOSSIBLE)]
-    return end_s - said[0] if said and end_s is not None else None
+def _called(scan: ScanSeen, begun_s: float | None, end_s: float | None) -> Row:
+    """When it was first said that the hold leaves no time for a refined volume: seconds before its end and after its
+    beginning, and by how long the volume was said to come after the end. None if it never was."""
+    said = next((one for one in scan.deadlines if not one.said.met), None)
+    if said is None or begun_s is None or end_s is None:
+        return dict.fromkeys(("called_impossible_s", "called_impossible_after_s", "called_late_by_s"))
+    return {
+        "called_impossible_s": end_s - said.at_s,
+        "called_impossible_after_s": said.at_s - begun_s,
+        "called_late_by_s": said.said.ready_s - said.said.hold_left_s,
+    }
+
+
+def _good_enough_share(scan: ScanSeen) -> float | None:
+    """Share of the frames from which on nothing changed any more, as it was said; None if it never was."""
+    numbers = {} if scan.good_enough is None else dict(scan.good_enough.numbers)
+    frames = numbers.get("frames")
+    return None if frames is None or not scan.frames_expected else frames / scan.frames_expected
 
 
 def _last_hold_overlap(played: Row) -> float | None:

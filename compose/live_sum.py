@@ -18,6 +18,10 @@ AFTER_THE_PEAK = 0.1
 COLD_SHARE = 0.65
 WARM_OVERLAP = {0.6: 0.90, 0.7: 0.95}
 """Overlap with the truth, at least, by share of the frames."""
+ALIKE = 0.98
+"""Overlap of the refined warm and cold runs, at least, where both are accepted."""
+CALLED_AFTER_S = 1.0
+"""A hold that leaves no time is called so as soon as its length and the scan's rate are known."""
 RANK = 0.9
 FEWEST_RANKED = 5
 Pairs = list[tuple[float, float]]
@@ -37,12 +41,19 @@ def _in_time(rows: Sequence[Row]) -> list[Target]:
     refined = sum(row["refined_before_hold_ended"] for row in possible)
     longest_s = extreme(possible, "last_frame_to_provisional_s", max)
     called = sum((row["called_impossible_s"] or 0) > 0 for row in impossible)
+    called_after_s = extreme(impossible, "called_impossible_after_s", max)
+    in_time = [row for row in rows if row["refined_before_hold_ended"]]
+    unsaid = sum(not (row["called_impossible_s"] or 0) > 0 for row in rows if row not in in_time)
+    false = sum(row["called_impossible_s"] is not None for row in in_time)
     fewest = extreme(impossible, "volumes_before_hold_ended", min)
     return [
         Target.of("refined before the hold ended", refined, len(possible), ">=", "holds"),
         Target.of("last frame → full-curve provisional, longest", longest_s, PROVISIONAL_S, "<=", "s"),
         Target.of("impossible holds called so before they ended", called, len(impossible), ">=", "holds"),
+        Target.of("the same, after they began, longest", called_after_s, CALLED_AFTER_S, "<=", "s"),
         Target.of("volumes out when they ended, fewest", fewest, 1, ">=", "1"),
+        Target.of("holds without a refined volume that nobody called so", unsaid, 0, "==", "holds"),
+        Target.of("holds called impossible that were not", false, 0, "==", "holds"),
     ]
 
 
@@ -63,7 +74,13 @@ def _near_the_truth(rows: Sequence[Row]) -> list[Target]:
     found = []
     for share, limit in WARM_OVERLAP.items():
         name = f"warm overlap at {share:.0%} of the frames, median"
+        least = min(overlaps(rows, "warm", share), default=None)
         found.append(Target.of(name, middle(overlaps(rows, "warm", share)), limit, ">=", "1"))
+        found.append(Target.of(f"the same, least of {len(overlaps(rows, 'warm', share))}", least, limit, ">=", "1"))
+    alike = [row["warm_cold_overlap"] for row in rows if row["warm_cold_overlap"] is not None]
+    name = f"refined warm and cold runs, overlap where both are accepted ({len(alike)})"
+    found.append(Target.of(f"{name}, median", middle(alike), ALIKE, ">=", "1"))
+    found.append(Target.of(f"{name}, least", min(alike, default=None), ALIKE, ">=", "1"))
     for name, pairs in (("played back", played_pairs(rows)), ("published", published_pairs(rows))):
         found.append(Target.of(f"rank of forecast residuals, {name}", rank(pairs), RANK, ">=", "1"))
     return found

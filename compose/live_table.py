@@ -23,8 +23,12 @@ SHOWN = (
     ("last_frame_to_provisional_s", "last frame → full-curve provisional", "{:.2f} s"),
     ("last_frame_to_refined_s", "last frame → refined", "{:.1f} s"),
     ("refined_before_hold_ended", "refined before the hold ended", "{}"),
-    ("called_impossible_s", "called impossible, before its end", "{:.1f} s"),
+    ("called_impossible_after_s", "called impossible, after it began", "{:.2f} s"),
+    ("called_late_by_s", "its refined volume then expected after the hold's end", "{:.1f} s"),
     ("volumes_before_hold_ended", "volumes before the hold ended", "{}"),
+    ("good_enough_share", "frames in when called good enough", "{:.0%}"),
+    ("warm_abandoned", "warm starts given up", "{}"),
+    ("warm_cold_overlap", "overlap of the refined warm and cold runs", "{:.3f}"),
     ("refined_overlap", "overlap of the refined volume with the truth", "{:.3f}"),
 )
 SUMMED = (
@@ -32,6 +36,7 @@ SUMMED = (
     "volumes_before_last_frame",
     "last_frame_to_provisional_s",
     "last_frame_to_refined_s",
+    "warm_cold_overlap",
     "refined_overlap",
 )
 
@@ -79,5 +84,5 @@ def _cell(value: object, form: str) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "NO"
+        return "yes" if value else "no"
     return form.format(value)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.messages import Scan
-from reconstructor import sizing
+from reconstructor import lateness, sizing
 from reconstructor.deadlines import room
 from reconstructor.jobs import Begins, Begun, Decision, Drop, Outlook, Rest, Start
 from reconstructor.situation import DROP_S, Situation, given_up, may_refine, situation
@@ -80,22 +80,19 @@ class Agenda:
         plan = self.refined(begin, outlook)
         return None if plan is None else begin + plan.estimate_s - now
 
+    def expected_out(
+        self, now: float, outlooks: Sequence[Outlook], begun: Sequence[Begun]
+    ) -> dict[Scan, lateness.Expected]:
+        """When first refined volumes can be out at the earliest, and when their holds end; see `lateness.expected`."""
+        return lateness.expected(self._seen(now, outlooks, begun))
+
     def too_late(self, now: float, outlooks: Sequence[Outlook], begun: Sequence[Begun]) -> dict[Scan, float]:
         """Scans whose first refined volume cannot be out before their hold ends, and when it would be at the earliest.
 
         Nothing is told of a scan without an offer, or whose hold has no known end or is over already.
         """
-        seen = self._seen(now, outlooks, begun)
-        missed = [claim for claim in seen.claims if claim.scan not in seen.possible]
-        late = {claim.scan: claim.ready_at + seen.least_s[claim.scan] + PUBLISH_S for claim in missed}
-        for flying in begun:
-            outlook = seen.of(flying)
-            if flying.job.stage == "provisional" or outlook is None or outlook.refined_frames:
-                continue
-            out_at = seen.ends_at(flying) + PUBLISH_S
-            if outlook.hold_ends_at is not None and now < outlook.hold_ends_at < out_at:
-                late[outlook.scan] = out_at
-        return late
+        out = self.expected_out(now, outlooks, begun)
+        return {scan: one.ready_at for scan, one in out.items() if not one.in_time}
 
     @property
     def _machine(self) -> Machine:

@@ -32,7 +32,14 @@ class Claim:
 
 def met(claims: Sequence[Claim], free_at: Sequence[float]) -> dict[Scan, float]:
     """When the least job of each claim that can be met would be done; `free_at` is when each device is free."""
-    return _laid(claims, free_at, {})
+    return _laid(claims, free_at, {})[0]
+
+
+def ready(claims: Sequence[Claim], free_at: Sequence[float]) -> dict[Scan, float]:
+    """When the least job of each claim would be done; of one that cannot be met, beside those that can."""
+    done, busy = _laid(claims, free_at, {})
+    missed = [claim for claim in claims if claim.scan not in done]
+    return done | {claim.scan: min(_begins(claim, free_at, busy)) + claim.least_s for claim in missed}
 
 
 def room(claim: Claim, others: Sequence[Claim], free_at: Sequence[float]) -> float:
@@ -55,20 +62,28 @@ def room(claim: Claim, others: Sequence[Claim], free_at: Sequence[float]) -> flo
 def _harmless(length_s: float, begin: float, others: Sequence[Claim], free_at: Sequence[float]) -> bool:
     """Whether all the others can be met beside a job of that length on the first free device."""
     first = min(range(len(free_at)), key=lambda device: free_at[device])
-    return len(_laid(others, free_at, {first: [(begin, begin + length_s)]})) == len(others)
+    return len(_laid(others, free_at, {first: [(begin, begin + length_s)]})[0]) == len(others)
 
 
-def _laid(claims: Sequence[Claim], free_at: Sequence[float], taken: dict[int, list[Span]]) -> dict[Scan, float]:
+def _laid(
+    claims: Sequence[Claim], free_at: Sequence[float], taken: dict[int, list[Span]]
+) -> tuple[dict[Scan, float], list[list[Span]]]:
+    """When each claim that can be met is done, and when each device is busy then."""
     busy: list[list[Span]] = [sorted(taken.get(device, [])) for device in range(len(free_at))]
     done: dict[Scan, float] = {}
     for claim in sorted(claims, key=lambda claim: claim.until):
-        begins = [_earliest(claim, free, spans) for free, spans in zip(free_at, busy, strict=True)]
+        begins = _begins(claim, free_at, busy)
         device = min(range(len(begins)), key=begins.__getitem__)
         end = begins[device] + claim.least_s
         if end <= claim.until:
             busy[device] = sorted([*busy[device], (begins[device], end)])
             done[claim.scan] = end
-    return done
+    return done, busy
+
+
+def _begins(claim: Claim, free_at: Sequence[float], busy: Sequence[Sequence[Span]]) -> list[float]:
+    """When each device could begin the claim's job."""
+    return [_earliest(claim, free, spans) for free, spans in zip(free_at, busy, strict=True)]
 
 
 def _earliest(claim: Claim, free_at: float, spans: Sequence[Span]) -> float:

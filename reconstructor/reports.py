@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from contract.messages import JobProgress, Scan
+from contract.messages import Deadline, JobProgress, Scan
+from reconstructor import lateness
 from reconstructor.agenda import Agenda
 from reconstructor.flight import Progressed
 from reconstructor.followed import FollowedScan
@@ -98,19 +99,12 @@ def waiting(agenda: Agenda, scan: FollowedScan, now: float) -> JobProgress | Non
     )
 
 
-def impossible(agenda: Agenda, outlooks: Sequence[Outlook], flying: Flying | None, now: float) -> dict[Scan, str]:
-    """A sentence on each scan whose first refined volume cannot be ready before its hold ends."""
-    late = agenda.too_late(now, outlooks, [] if flying is None else [flying.begun])
-    return {o.scan: _too_late(o, late[o.scan], now) for o in outlooks if o.scan in late}
-
-
-def _too_late(outlook: Outlook, ready_at: float, now: float) -> str:
-    left, last = (outlook.hold_ends_at or now) - now, outlook.last_frame_expected_at
-    rest = "all of its frames are in" if last is None else f"its last frame is due in {max(0.0, last - now):.0f} s"
-    return (
-        f"No refined volume of {outlook.scan} will be ready before its hold ends in {left:.0f} s: it needs about "
-        f"{ready_at - now:.0f} s more, and {rest}. The best volume by then is what there is to decide on."
-    )
+def deadlines(
+    agenda: Agenda, outlooks: Sequence[Outlook], flying: Flying | None, now: float, told: Mapping[Scan, Deadline]
+) -> list[Deadline]:
+    """What is news of whether first refined volumes will be out before their holds end."""
+    ready = agenda.expected_out(now, outlooks, [] if flying is None else [flying.begun])
+    return lateness.news(now, outlooks, ready, told)
 
 
 def _sentence(job: Job, fits: bool) -> str:

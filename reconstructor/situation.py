@@ -79,7 +79,12 @@ class Situation:
     @cached_property
     def possible(self) -> dict[Scan, float]:
         """The same by the estimates as they are; see `deadlines` for what can be met."""
-        return self._met(1.0)
+        return deadlines.met(self.possible_claims, self.free_at())
+
+    @cached_property
+    def possible_claims(self) -> list[Claim]:
+        """`claims` by the estimates as they are."""
+        return self._claims(1.0)
 
     def in_time(self, caution: float) -> int:
         """How many refined volumes, in flight or still to come, can be out before their holds end."""

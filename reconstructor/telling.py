@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from contract.messages import Advice, AdviceKind, Notice, Scan
+from contract.messages import Advice, AdviceKind, Deadline, Notice, Scan
 from contract.stream import Publisher
 from reconstructor import reports
 from reconstructor.advice import advice
@@ -20,12 +20,13 @@ MOST_REMEMBERED = 1000
 
 
 class Teller:
-    """Publishes JobProgress, Advice and Notice; nothing of it decides anything."""
+    """Publishes JobProgress, Advice, Deadline and Notice; nothing of it decides anything."""
 
     def __init__(self, out: Publisher) -> None:
         self._out = out
         self._said: dict[str, None] = {}
         self._advised: dict[tuple[Scan, AdviceKind], Advice] = {}
+        self._deadlines: dict[Scan, Deadline] = {}
         self._next_at = 0.0
 
     def notice(self, level: reports.Level, text: str, scan: Scan | None) -> None:
@@ -68,9 +69,12 @@ class Teller:
         self._out.publish(reports.ended(job, scan, state, detail, now))
 
     def late(self, agenda: Agenda, outlooks: Sequence[Outlook], flying: Flying | None, now: float) -> None:
-        """Say once which scans' refined volumes will come too late."""
-        for name, text in reports.impossible(agenda, outlooks, flying, now).items():
-            self.once("warning", text, name, key=f"impossible {name}")
+        """Say which scans' refined volumes will come too late, as soon as that is so, and where it is so no more."""
+        for one in reports.deadlines(agenda, outlooks, flying, now, self._deadlines):
+            self._deadlines[one.scan] = one
+            self._out.publish(one)
+        while len(self._deadlines) > MOST_REMEMBERED:
+            del self._deadlines[next(iter(self._deadlines))]
 
     def regularly(self, agenda: Agenda, scans: Iterable[FollowedScan], flying: Flying | None, now: float) -> None:
         """How far things are, about twice a second."""

@@ -14,6 +14,7 @@ MISSING_SHOWN = 6
 FORECAST_MEANING = "misfit of frames that came after the volume: 0 for the truth, about 1 for anything else"
 TOLD: frozenset[AdviceKind] = frozenset({"counts", "good_enough", "repeated"})
 """Advice that is read with the picture though there is nothing to mend."""
+CHANGED = "The crystal has changed too much for its last hold to begin from: runs begin cold."
 NOT_KNOWN = ""
 """What was not determined has no line."""
 
@@ -100,6 +101,7 @@ def volume_numbers(picture: Picture) -> tuple[Number, ...]:
             "resolution", _plain(quality.prtf_resolution_nm, ".1f", "nm"), "phase retrieval transfer function at 1/e"
         ),
         Number("mode weight", _plain(quality.mode_weight, ".2f"), "share of the first mode over independent starts"),
+        Number("warm against cold", _plain(quality.warm_cold_overlap, ".3f"), "complex overlap of the best of both"),
         Number("strain, rms", _strain(picture.strain_rms), "∂u_Q/∂x_Q inside the isosurface"),
         Number("crystal", f"{facts.crystal_volume_um3:.4f} µm³", "volume inside the isosurface"),
         Number("voxel", " × ".join(f"{side:.1f}" for side in facts.voxel_nm) + " nm", "(z, y, x)"),
@@ -173,9 +175,22 @@ def remarks(state: State, badge: Badge, shown: PictureKnown | None, now_s: float
         if shown.picture.surface is None:
             said.append("The density does not reach the isosurface level: there is no surface to show.")
     scan = state.newest_scan()
-    said += [one.text for one in scan.advice if one.level == "warning" or one.kind in TOLD] if scan is not None else []
+    said += [] if scan is None else _told_of(state, scan, now_s)
     said += [f"{notice.level}, {ago(now_s - at_s)}: {notice.text}" for at_s, notice in state.notices]
     return tuple(dict.fromkeys(said))
+
+
+def _told_of(state: State, scan: ScanKnown, now_s: float) -> list[str]:
+    """What the reconstructor says of the scan that runs: too late, changed too much, advice."""
+    said = []
+    refined = any(
+        one.picture.scan == scan.scan and one.picture.facts.stage == "refined" for one in state.pictures.values()
+    )
+    if scan.deadline is not None and not scan.deadline.met and not refined:
+        said.append(f"warning, {ago(now_s - scan.deadline_s)}: {scan.deadline.text}")
+    if scan.forecast is not None and scan.forecast.abandoned:
+        said.append(CHANGED)
+    return said + [one.text for one in scan.advice if one.level == "warning" or one.kind in TOLD]
 
 
 def _plain(value: float | None, form: str, unit: str = "") -> str:

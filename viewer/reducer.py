@@ -14,6 +14,7 @@ from contract.messages import (
     Advice,
     Angles,
     AnyMessage,
+    Deadline,
     ForecastScored,
     FrameBlock,
     HoldEnded,
@@ -53,7 +54,7 @@ def reduce(state: State, message: AnyMessage, at_s: float) -> State:
             known = _scan(state, message.scan, at_s)
             ended = replace(known, ended_s=at_s, status=message.status, missing=message.missing)
             return _keep_scan(state, replace(ended, frames_expected=message.frames_expected))
-        case JobProgress() | Advice() | ForecastScored():
+        case JobProgress() | Advice() | ForecastScored() | Deadline():
             return _keep_scan(state, _told(_scan(state, message.scan, at_s), message, at_s))
         case Notice():
             return replace(state, notices=(*state.notices, (at_s, message))[-MOST_NOTICES:])
@@ -63,7 +64,7 @@ def reduce(state: State, message: AnyMessage, at_s: float) -> State:
             return state
 
 
-def _told(scan: ScanKnown, message: JobProgress | Advice | ForecastScored, at_s: float) -> ScanKnown:
+def _told(scan: ScanKnown, message: JobProgress | Advice | ForecastScored | Deadline, at_s: float) -> ScanKnown:
     """What the reconstructor says of a scan beside its volumes."""
     match message:
         case JobProgress():
@@ -71,6 +72,8 @@ def _told(scan: ScanKnown, message: JobProgress | Advice | ForecastScored, at_s:
         case Advice():
             others = tuple(one for one in scan.advice if one.kind != message.kind)
             return replace(scan, advice=(*others, message))
+        case Deadline():
+            return replace(scan, deadline=message, deadline_s=at_s)
         case _:
             return replace(scan, forecast=message)
 

@@ -12,6 +12,7 @@ from contract.messages import (
     Advice,
     Completion,
     Crystal,
+    Deadline,
     ForecastScored,
     Hold,
     JobProgress,
@@ -64,6 +65,9 @@ class ScanKnown:
     job_s: float = 0.0
     forecast: ForecastScored | None = None
     """How the newest volume that could be scored was borne out."""
+    deadline: Deadline | None = None
+    """Whether its refined volume can be in time, if anything was said of that."""
+    deadline_s: float = 0.0
     advice: tuple[Advice, ...] = ()
     """The newest of each kind."""
     frames_used: int = 0

@@ -7,7 +7,9 @@ import numpy as np
 
 from compose.demo_state import DemoState, observe
 from contract.messages import (
+    Advice,
     Crystal,
+    Deadline,
     ForecastScored,
     FrameBlock,
     Hold,
@@ -129,22 +131,28 @@ def test_it_is_finished_when_every_scan_ended_and_has_a_refined_volume() -> None
 
 
 def test_warnings_are_kept_and_bounded() -> None:
-    """Only the newest warnings are shown, and no mere information."""
+    """Only the newest warnings are shown, and no mere information; that a volume will be late is one."""
     texts = [Notice(level="warning", text=str(i)) for i in range(20)]
     state = seen((Notice(level="info", text="fine"), 0.0), *[(text, 1.0) for text in texts])
     assert state.notices[-1] == "warning: 19"
     assert len(state.notices) < 20
     assert not any("fine" in notice for notice in state.notices)
+    late = Deadline(scan=SCAN, met=False, ready_s=5.0, hold_left_s=3.0, text="Too late.")
+    assert seen((late, 0.0)).notices == ("warning: Too late.",)
 
 
 def test_a_scan_keeps_what_was_said_of_it() -> None:
-    """Warnings with their time and scored forecasts go to their scan, those of others do not."""
-    warning = Notice(level="warning", text="Too late.", scan=SCAN)
-    elsewhere = Notice(level="warning", text="Not mine.", scan=Scan("s2"))
+    """Deadlines with their time, scored forecasts and the first "good enough" go to their scan, no other's do."""
+    late = Deadline(scan=SCAN, met=False, ready_s=5.0, hold_left_s=3.0, text="Too late.")
+    elsewhere = msgspec.structs.replace(late, scan=Scan("s2"))
     scored = ForecastScored(scan=SCAN, revision=1, frames_used=2, frames_scored=3, residual=0.1)
-    scan = seen((started(), 0.0), (warning, 2.0), (elsewhere, 3.0), (scored, 4.0)).scans[0]
-    assert [(said.at_s, said.text) for said in scan.warnings] == [(2.0, "Too late.")]
+    peak = Advice(scan=SCAN, kind="peak_passed", level="info", frames_used=2, text="")
+    enough, again = (msgspec.structs.replace(peak, kind="good_enough", frames_used=n) for n in (3, 4))
+    told = ((late, 2.0), (elsewhere, 3.0), (scored, 4.0), (peak, 5.0), (enough, 6.0), (again, 7.0))
+    scan = seen((started(), 0.0), *told).scans[0]
+    assert [(said.at_s, said.said) for said in scan.deadlines] == [(2.0, late)]
     assert scan.forecasts == (scored,)
+    assert scan.good_enough == enough
 
 
 def test_a_volume_tells_how_it_stands_to_the_last_hold() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from compose.demo_state import DemoState, HoldSeen, ScanSeen, VolumeSeen, WarningSeen
+from compose.demo_state import DeadlineSeen, DemoState, HoldSeen, ScanSeen, VolumeSeen
 from compose.live_plan import PlannedHold
 from compose.live_rows import Row, row
-from contract.messages import ForecastScored, Scan
+from contract.messages import Advice, Deadline, ForecastScored, Scan
 
 PLANNED = PlannedHold("after", 3.9, 30.0, 10.0, 7.0, 1.2)
 HOLD = HoldSeen("h", "IV", 3.9, started_s=100.0, planned_s=30.0)
@@ -23,6 +23,7 @@ def volume(revision: int, at_s: float, frames: int, **fields: Any) -> VolumeSeen
         "last_frame_to_volume_s": at_s - 110.0 if frames == 200 else None,
         "r_factor": 0.01,
         "free_llk": 1.0,
+        "warm_cold_overlap": None,
         "q_norm_inv_a": 1.3,
         "crystal_volume_um3": 0.1,
         "outer_volume_um3": None,
@@ -82,11 +83,33 @@ def test_a_refined_volume_counts_when_it_came_before_the_end() -> None:
     assert not made(scan(LAST))["refined_before_hold_ended"]
 
 
-def test_a_hold_is_called_impossible_by_its_sentence() -> None:
-    """The first such warning of the scan counts; others do not."""
-    said = (WarningSeen(101.0, "Something else."), WarningSeen(127.5, "No refined volume of s will be ready before …"))
-    assert made(scan(LAST, warnings=said))["called_impossible_s"] == 2.5
-    assert made(scan(LAST, warnings=said[:1]))["called_impossible_s"] is None
+def deadline(at_s: float, met: bool = False) -> DeadlineSeen:
+    return DeadlineSeen(at_s, Deadline(scan=Scan("s"), met=met, ready_s=9.0, hold_left_s=7.5, text=""))
+
+
+def test_a_hold_is_called_impossible_by_a_message_of_its_own() -> None:
+    """The first that says so counts: how long before the hold's end, after its beginning, and how late it expected."""
+    found = made(scan(LAST, deadlines=(deadline(101.0, met=True), deadline(122.5), deadline(127.0))))
+    assert (found["called_impossible_s"], found["called_impossible_after_s"]) == (7.5, 22.5)
+    assert found["called_late_by_s"] == 1.5
+    assert made(scan(LAST, deadlines=(deadline(101.0, met=True),)))["called_impossible_s"] is None
+
+
+def test_how_alike_refined_warm_and_cold_runs_are_is_the_newest_volumes() -> None:
+    """Of the last refined volume that tells; nothing where none does."""
+    better = volume(5, 119.0, 200, stage="refined", warm_cold_overlap=0.985)
+    assert made(scan(REFINED, better))["warm_cold_overlap"] == 0.985
+    assert made(scan(REFINED))["warm_cold_overlap"] is None
+
+
+def test_good_enough_and_given_up_are_told() -> None:
+    """The share of the frames that were enough, and whether warm starts were given up."""
+    numbers = (("frames", 150.0), ("saved_frames", 50.0))
+    said = Advice(scan=Scan("s"), kind="good_enough", level="info", frames_used=160, text="", numbers=numbers)
+    left = ForecastScored(scan=Scan("s"), revision=2, frames_used=9, frames_scored=9, residual=0.2, abandoned=True)
+    found = made(scan(LAST, good_enough=said, forecasts=(left,)))
+    assert (found["good_enough_share"], found["warm_abandoned"]) == (0.75, True)
+    assert (made(scan(LAST))["good_enough_share"], made(scan(LAST))["warm_abandoned"]) == (None, False)
 
 
 def test_last_hold_is_beaten_by_the_first_phased_volume_nearer_the_truth() -> None:
@@ -110,5 +133,5 @@ def test_a_scan_without_volumes_is_all_not_determined() -> None:
     """Nothing is zero that was not measured."""
     found = made(scan(first_frame_s=None, last_frame_s=None))
     unknown = [name for name in found if name.endswith("_s") and name not in ("hold_s", "scan_s")]
-    assert len(unknown) == 5
+    assert len(unknown) == 7
     assert all(found[name] is None for name in unknown)

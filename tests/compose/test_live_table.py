@@ -31,7 +31,7 @@ def test_a_run_has_a_column_a_hold() -> None:
     lines = text(run_table(ROWS, "Run 1"))
     assert "before, 4.1 V after, 4.1 V impossible, 4.1 V" in lines
     assert "last frame → full-curve provisional 1.50 s 2.50 s 9.00 s" in lines
-    assert "refined before the hold ended yes NO –" in lines
+    assert "refined before the hold ended yes no –" in lines
 
 
 def test_the_sum_leaves_impossible_holds_out() -> None:

@@ -13,7 +13,8 @@ from reconstructor.deadlines import Claim, met
 from reconstructor.jobs import Job
 from reconstructor.situation import ATTEMPTS, given_up
 from reconstructor.sizing import PUBLISH_S, Machine
-from tests.reconstructor.histories import TICK_S, Beamtime, History, Played, histories
+from tests.reconstructor.beamtime import Beamtime
+from tests.reconstructor.histories import TICK_S, History, Played, histories
 
 EXAMPLES = int(os.environ.get("BRAGGLIVE_HISTORIES", "30"))
 SAME = "BRAGGLIVE_HISTORIES" not in os.environ
@@ -91,6 +92,21 @@ def lateness_said(play: Beamtime, scan: Played) -> None:
         assert play.late[scan.scan] < scan.hold_ends_at, "nobody said that the volume would be late"
 
 
+def lateness_said_at_once(play: Beamtime, scan: Played) -> None:
+    """A hold too short for its scan and the quickest refined job is called so at the look at which that is known."""
+    if scan.scan in play.hopeless:
+        event("a hold that was hopeless from the start")
+        assert play.late[scan.scan] == play.hopeless[scan.scan], "that a hold is too short was said late"
+
+
+def lateness_taken_back(play: Beamtime, scan: Played) -> None:
+    """What was said to be late and is out in time all the same is not called late any more."""
+    out = [v.at for v in play.volumes if v.job.scan == scan.scan and v.job.stage == "refined"]
+    if scan.scan in play.told and min(out, default=float("inf")) + PUBLISH_S <= (scan.hold_ends_at or 0.0):
+        event("a volume that was in time after all")
+        assert play.told[scan.scan].met, "a volume in time stayed called late"
+
+
 def best_so_far_shown(play: Beamtime, scan: Played) -> None:
     """A scan alone shows a volume before its hold ends if there is time for one after its peak, however short."""
     own = [begun.plan.estimate_s for begun in play.begun if begun.job.stage == "provisional"]
@@ -117,6 +133,8 @@ LAWS: tuple[Callable[[Beamtime, Played], None], ...] = (
     nothing_lost,
     deadline_met,
     lateness_said,
+    lateness_said_at_once,
+    lateness_taken_back,
     best_so_far_shown,
     revisions_get_better,
 )
@@ -153,6 +171,16 @@ def test_a_crowded_hold_is_shared(history: History) -> None:
 @given(histories(devices=2))
 def test_two_devices_are_led_as_well(history: History) -> None:
     """The same laws where two jobs may be in flight, of different scans."""
+    play = Beamtime(history).play()
+    for scan in history.scans:
+        for law in LAWS:
+            law(play, scan)
+
+
+@settings(deadline=None, max_examples=EXAMPLES, derandomize=SAME)
+@given(histories(most_scans=3, short=True))
+def test_holds_too_short_are_called_so_at_once(history: History) -> None:
+    """The same laws where most holds leave no time for a refined volume."""
     play = Beamtime(history).play()
     for scan in history.scans:
         for law in LAWS:

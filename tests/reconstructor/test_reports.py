@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contract.messages import Crystal, Hold, HoldStarted, JobProgress, Notice
+from contract.messages import Crystal, Deadline, Hold, HoldStarted, JobProgress, Notice
 from contract.stream import MemoryStream
 from reconstructor import reports
 from reconstructor.agenda import Agenda
@@ -75,12 +75,14 @@ def test_the_job_in_flight_tells_its_end(scan: FollowedScan) -> None:
 def test_a_hold_too_short_is_announced_before_it_ends(scan: FollowedScan) -> None:
     """The sentence names the time needed and the time there is; a long hold gives none."""
     assert scan.outlook is not None
-    assert reports.impossible(AGENDA, [scan.outlook], None, 4.0) == {}
+    assert reports.deadlines(AGENDA, [scan.outlook], None, 4.0, {}) == []
     soon = scan.look(held(5.5))
     assert soon is not None
-    text = reports.impossible(AGENDA, [soon], None, 4.0)[scan.started.scan]
-    assert "before its hold ends in 2 s" in text
-    assert "its last frame is due in 1 s" in text
+    (late,) = reports.deadlines(AGENDA, [soon], None, 4.0, {})
+    assert (late.scan, late.met, late.hold_left_s) == (scan.started.scan, False, pytest.approx(1.5))
+    assert late.ready_s > late.hold_left_s
+    assert "before its hold ends in 2 s" in late.text
+    assert "its last frame is due in 1 s" in late.text
 
 
 def test_the_last_holds_crystal_is_called_what_it_is(scan: FollowedScan) -> None:
@@ -90,6 +92,20 @@ def test_the_last_holds_crystal_is_called_what_it_is(scan: FollowedScan) -> None
     plan = AGENDA.decide(4.0, [early], [])
     assert isinstance(plan, Start)
     assert "last hold's crystal" in reports.running(AGENDA, scan, Flying(plan, 4.0), 4.1).detail
+
+
+def test_that_a_volume_is_late_is_told_once_and_taken_back(scan: FollowedScan) -> None:
+    """However often the service comes round; a hold that is prolonged makes room for the volume after all."""
+    stream = MemoryStream()
+    publisher, listener = stream.publisher(), stream.subscriber()
+    listener.receive(0)
+    teller = Teller(publisher)
+    for ends_at in (5.5, 5.5, 60.0, 60.0):
+        seen = scan.look(held(ends_at))
+        assert seen is not None
+        teller.late(AGENDA, [seen], None, 4.0)
+    told = [received.message for received in listener.receive(0)]
+    assert [one.met for one in told if isinstance(one, Deadline)] == [False, True]
 
 
 def test_sentences_are_told_once_and_progress_twice_a_second(scan: FollowedScan) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from contract.messages import (
     Confirmed,
     Crystal,
+    Deadline,
     Hold,
     HoldStarted,
     JobProgress,
@@ -201,7 +202,9 @@ def test_an_impossible_hold_is_announced(bench: Callable[..., Bench], played: Ca
     for message in (source.started, source.block(0, 48), end()):
         here.streamer.publish(message)
     here.step_until(lambda: "refined" in here.stages())
-    assert any("before its hold ends" in notice.text for notice in here.all(Notice))
+    told = here.all(Deadline)
+    assert [one.met for one in told] == [False]
+    assert told[0].ready_s > 0.3 >= told[0].hold_left_s
     volume = next(v for v in here.all(Volume) if v.stage == "refined")
     assert volume.hold_left_s is not None
     assert volume.hold_left_s < 0.3

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from contract.messages import Advice, ForecastScored, JobProgress, Notice, Quality
+from contract.messages import Advice, Deadline, ForecastScored, JobProgress, Notice, Quality
 from tests.viewer.campaign import Maker
 from viewer.badge import Badge, choose_picture, judge
 from viewer.captions import (
+    CHANGED,
     canvas_text,
     coarse_age,
     job_text,
@@ -18,7 +19,7 @@ from viewer.captions import (
     where_text,
 )
 from viewer.picture import draw_picture
-from viewer.reducer import reduce
+from viewer.reducer import reduce, with_picture
 from viewer.state import State
 
 NOW_S = 1000.0
@@ -83,6 +84,27 @@ def test_what_the_frames_tell_is_said_with_the_picture(make: Maker) -> None:
     assert "The Bragg peak has passed." not in said
     values = {number.label: number.value for number in live_numbers(state, choose_picture(state), NOW_S)}
     assert values["forecast residual"] == "0.020 from 90 frames, last hold 0.140"
+
+
+def test_a_volume_that_will_be_late_is_read_with_the_picture(make: Maker) -> None:
+    """Until it is told otherwise, or the refined volume is there."""
+    scan = make.scan_name(0)
+    late = Deadline(scan=scan, met=False, ready_s=9.0, hold_left_s=3.0, text="It will be late.")
+    state = reduce(reduce(State(), make.scan_started(0), NOW_S), late, NOW_S)
+    assert remarks(state, Badge("WAITING"), None, NOW_S + 2) == ("warning, 2 s ago: It will be late.",)
+    there = with_picture(state, draw_picture(make.volume(0, stage="refined", size=16)), NOW_S)
+    assert not any("late" in one for one in remarks(there, Badge("REFINED"), None, NOW_S))
+    after_all = Deadline(scan=scan, met=True, ready_s=1.0, hold_left_s=3.0, text="It will be in time.")
+    assert remarks(reduce(state, after_all, NOW_S), Badge("WAITING"), None, NOW_S) == ()
+
+
+def test_a_crystal_that_changed_too_much_is_said_to_have(make: Maker) -> None:
+    """Once warm starts are given up."""
+    told = {"scan": make.scan_name(0), "revision": 1, "frames_used": 90, "frames_scored": 110, "residual": 0.1}
+    state = reduce(reduce(State(), make.scan_started(0), NOW_S), ForecastScored(**told), NOW_S)
+    assert remarks(state, Badge("WAITING"), None, NOW_S) == ()
+    state = reduce(state, ForecastScored(abandoned=True, **told), NOW_S)
+    assert remarks(state, Badge("WAITING"), None, NOW_S) == (CHANGED,)
 
 
 @pytest.mark.parametrize(
