@@ -8,6 +8,7 @@ peak, is not the crystal's. It is found as a hill: the highest saddle on its way
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,16 +48,18 @@ class _Grid(NamedTuple):
     """Intensity at which an average holds `LEAST_COUNTS`."""
 
 
-def aliens(intensity: Real, known: Mask) -> Mask:
+def aliens(intensity: Real, known: Mask, look_up: Callable[[], None] = lambda: None) -> Mask:
     """Voxels taken up by neighbouring grains' peaks (or hot pixels), each out to its foot.
 
     `intensity` (rocking, row, column) is that of the crystal and all else, in about counts, ≥ 0; read where `known`.
-    Nothing is found where nothing can be: without counts, or in what lies beside a part that is not measured.
+    Nothing is found where nothing can be: without counts, or in what lies beside a part that is not measured. `look_up`
+    is called between steps; what it raises ends the work.
     """
     if not intensity.any(where=known):
         return np.zeros(known.shape, np.bool_)
     grid = _averaged(intensity, known)
-    spots = _hills(grid)
+    look_up()
+    spots = _hills(grid, look_up)
     if not spots.any():
         return np.zeros(known.shape, np.bool_)
     spots = ndimage.binary_dilation(spots, TOUCHING)
@@ -90,7 +93,7 @@ def _binned(values: Real, stride: tuple[int, ...]) -> Real:
     return values
 
 
-def _hills(grid: _Grid) -> Mask:
+def _hills(grid: _Grid, look_up: Callable[[], None]) -> Mask:
     """Hills that stand apart from the main peak, each as wide as it is just above its foot."""
     soft = np.where(np.isfinite(grid.soft), grid.soft, np.float32(0))
     middle = tuple(n // 2 for n in soft.shape)
@@ -99,6 +102,7 @@ def _hills(grid: _Grid) -> Mask:
     spots = np.zeros(soft.shape, np.bool_)
     level = float(soft.max()) / STEP
     while level >= grid.floor:
+        look_up()
         parts = ndimage.label(grid.soft > level, TOUCHING)[0]
         for at in set(ndimage.maximum_position(soft, parts, np.unique(parts[soft >= HEIGHT * level]))):
             if parts[at] not in (0, parts[top]) and apart[at]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -52,14 +52,14 @@ class Picked(NamedTuple):
     origin: str
 
 
-def common(members: Sequence[Member], choice: Choice) -> Common | None:
-    """The first eigenmode of the best members; None of a single one."""
+def common(members: Sequence[Member], choice: Choice, look_up: Callable[[], None] = lambda: None) -> Common | None:
+    """The first eigenmode of the best members; None of a single one. `look_up`: see `population.first_mode`."""
     if len(choice.kept) < 2:
         return None
     few = _few(members, choice)
     small = compact([member.estimate for member in members])
     cut = [replace(member, estimate=estimate) for member, estimate in zip(members, small, strict=True)]
-    mode = population.first_mode(cut, replace(choice, kept=few))
+    mode = population.first_mode(cut, replace(choice, kept=few), look_up)
     best = members[choice.best].estimate
     obj = np.where(best.support, padded(mode.obj, best.shape), np.complex64(0)).astype(np.complex64)
     mean = None if mode.mean is None else padded(mode.mean, best.shape)

@@ -76,7 +76,8 @@ class Flight:
         """All of the job. Raises DroppedError, or what the data did to it (PhasingError, GeometryError, …)."""
         began = self.clock()
         self.task = work.with_others(self.task)
-        ready = work.prepared(self.task, free)
+        self._look_up()
+        ready = work.prepared(self.task, free, self._look_up)
         searching = self.clock()
         if self.task.job.begins == "last hold":
             made = work.last_hold(self.task, ready)
@@ -84,9 +85,9 @@ class Flight:
         else:
             members = self._searched(crew, ready.problem)
             searched = self.clock() - searching
-            made = work.made(self.task, ready, members, lambda starts: self._polished(crew, ready.problem, starts))
-        if self.dropped.is_set():
-            raise DroppedError
+            polish = partial(self._polished, crew, ready.problem)
+            made = work.made(self.task, ready, members, polish, self._look_up)
+        self._look_up()
         took = self.clock() - began
         cost = self.task.job.offer.recipe.cost
         iteration = sum(self.run_s) / len(self.run_s) / cost if self.run_s else None
@@ -115,8 +116,7 @@ class Flight:
                 problems.append(str(problem))
             else:
                 members += [] if member is None else [member]
-        if self.dropped.is_set():
-            raise DroppedError
+        self._look_up()
         return members, problems
 
     def _run(self, problem: Problem, beginning: Beginning, runs: int) -> Member | None:
@@ -155,8 +155,7 @@ class Flight:
         try:
             for estimate in engine.run(POLISH, problem, start, self.kernel(problem), 0, self.every):
                 newest = estimate
-                if self.dropped.is_set():
-                    raise DroppedError
+                self._look_up()
         except PhasingError:
             return None
         return newest
@@ -168,6 +167,11 @@ class Flight:
             return True
         usual = sum(self.run_s) / len(self.run_s) if self.run_s else 0.0
         return self.clock() + LEAST_PART * usual <= limit
+
+    def _look_up(self) -> None:
+        """Raise DroppedError if nobody wants the volume any more."""
+        if self.dropped.is_set():
+            raise DroppedError
 
     def _late(self) -> bool:
         limit = self.task.job.finish_by

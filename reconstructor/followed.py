@@ -141,12 +141,17 @@ class FollowedScan:
         return self.peak is not None and self.peak.passed
 
     def free_mask(self) -> Mask:
-        """Free voxels of `reading`; none before it is known where the peak, about which they are drawn, is or will be."""
+        """Free voxels of `reading`; none before the place of the peak is known, about which they are drawn."""
         if self.reading is None or self.free is None:
             return np.zeros((1, 1, 1) if self.reading is None else self.reading.sizes, np.bool_)
         if self.mask is None:
             self.mask = self.free.mask()
         return self.mask
+
+    def refined_alike(self, job: Job) -> bool:
+        """Whether there is a refined volume of the same frames on the same window: free LLKs can be compared."""
+        had = None if self.refined_by is None else self.refined_by.job
+        return had is not None and (had.frames, had.offer.window) == (job.frames, job.offer.window)
 
     def first_of(self, job: Job) -> frozenset[First]:
         """Which volumes that are waited for a job's is; they are not waited for any more."""

@@ -43,6 +43,8 @@ class Laid(NamedTuple):
     """The scan's counts over the pattern's."""
     earlier_hold: bool = True
     """Whether it is of the crystal's last hold, not of this scan."""
+    told: bool = False
+    """Whether it is a volume that was told of these very frames."""
 
     def on(self, window: Window3) -> Start:
         """What a run on a window of the scan begins with."""

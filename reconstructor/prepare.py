@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,20 +24,23 @@ class Prepared:
     assumptions: tuple[str, ...]
 
 
-def prepare(reading: Reading, window: Window3, free: Flags) -> Prepared:
+def prepare(reading: Reading, window: Window3, free: Flags, look_up: Callable[[], None] = lambda: None) -> Prepared:
     """Cut and bin `window` out of the curve.
 
     Unknown is a voxel with any member that was not measured, is masked, saturated or outside the scan's window, or
     where a neighbouring grain's peak is; free is a known voxel with any member in `free` (a mask over the raw curve).
     Counts are summed in a bin, never corrected: monitor and flat field go into the model's response, and so does a
-    background where there is one.
+    background where there is one. `look_up` is called between steps; what it raises ends the work.
     """
     known_raw, counts_raw, free_raw = _cut(reading, window, free)
+    look_up()
     known: Flags = np.asarray(_blocks(known_raw, window).all(axis=(1, 3, 5)))
     counts = _blocks(counts_raw, window).sum(axis=(1, 3, 5), dtype=np.float32)
     response = _response(reading, window, known)
-    strange = aliens(counts if response is None else counts / response, known)
+    look_up()
+    strange = aliens(counts if response is None else counts / response, known, look_up)
     known &= ~strange
+    look_up()
     is_free: Flags = np.asarray(_blocks(free_raw, window).any(axis=(1, 3, 5)) & known)
     problem = Problem(
         counts=np.where(known, counts, np.float32(0)),

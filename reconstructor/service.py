@@ -169,7 +169,7 @@ class ReconstructorService:
             return
         made = done.made
         if job.stage == "refined":
-            better = not job.more or improves(made.quality, scan.quality)
+            better = not scan.refined_alike(job) or improves(made.quality, scan.quality)
             scan.members = made.members
             if not better:
                 return

@@ -56,7 +56,7 @@ def _warm(scan: FollowedScan, job: Job) -> Laid | None:
     if job.more:
         return None
     if job.stage == "refined" and scan.shown is not None and scan.shown.task.job.frames == job.frames:
-        return _laid(scan.shown)
+        return _laid(scan.shown)._replace(told=True)
     return scan.prospect.laid
 
 

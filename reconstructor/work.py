@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import Geometry, Quality
-from reconstructor.choosing import Candidate, Common, common, pick
+from reconstructor.candidates import BEGUN, SHOWN, Polish, candidates, no_polish, told_before
+from reconstructor.choosing import Candidate, common, pick
 from reconstructor.curve import Reading, Rocking, rocking
 from reconstructor.foretold import Foretold, foretold
 from reconstructor.free import FreePixels
@@ -35,7 +36,6 @@ from reconstructor.window import Place, Window3
 
 KEPT = 20
 """Members kept for a better revision of the same curve."""
-BEGUN = "what warm runs began from, polished"
 UNEVEN_STEPS = 0.1
 """Deviation from even angles, in steps, from which on it is stated."""
 
@@ -129,9 +129,17 @@ def with_others(task: Task) -> Task:
     )
 
 
-def prepared(task: Task, free: NDArray[np.bool_]) -> Prepared:
+LookUp = Callable[[], None]
+"""Called between steps; it raises where the volume is not wanted any more."""
+
+
+def undisturbed() -> None:
+    """Go on."""
+
+
+def prepared(task: Task, free: NDArray[np.bool_], look_up: LookUp = undisturbed) -> Prepared:
     """The task's phasing problem; `free` is the mask that `task.free` draws."""
-    return prepare(task.reading, task.job.offer.window, free)
+    return prepare(task.reading, task.job.offer.window, free, look_up)
 
 
 def whole(estimate: Estimate, problem: Problem) -> Estimate:
@@ -145,32 +153,29 @@ def whole(estimate: Estimate, problem: Problem) -> Estimate:
     return estimate if estimate.misfit is not None else engine.finished(estimate, problem)
 
 
-Polish = Callable[[Sequence[Start]], Sequence[Estimate | None]]
-
-
-def no_polish(starts: Sequence[Start]) -> Sequence[Estimate | None]:
-    """Decline."""
-    return [None] * len(starts)
-
-
-def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = no_polish) -> Made:
+def made(
+    task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = no_polish, look_up: LookUp = undisturbed
+) -> Made:
     """Choose among the runs (and the earlier ones they join), and bring the chosen object to the laboratory.
 
     `polish` runs `choosing.POLISH` from each of some starts; it may decline any by giving None.
     """
-    members, growing = (*task.earlier, *runs), task.job.stage == "provisional"
+    members = (*task.earlier, *runs)
     # of a whole curve there is nothing left to foretell
-    waits = growing and not task.job.over
+    waits = task.job.stage == "provisional" and not task.job.over
     choice = population.choose(members)
-    shared = common(members, choice)
+    shared = common(members, choice, look_up)
     space = _space(task, ready.window)
     alike = None
     if shared is not None and shared.mean is not None:
         alike = measures.prtf(shared.mean, ready.problem, space.reciprocal_inv_nm)
-    begun = None if task.warm is None or growing else task.warm.on(ready.window)
-    picked = pick(_candidates(members[choice.best].estimate, shared, begun, polish), shared and shared.weight, alike)
-    warm = picked.origin == BEGUN or members[choice.best].warm
+    look_up()
+    objects = candidates(members[choice.best].estimate, shared, *_begun(task, ready), polish)
+    picked = pick(objects, shared and shared.weight, alike)
+    warm = picked.origin in (BEGUN, SHOWN) or members[choice.best].warm
+    look_up()
     found = crystal(picked.obj, picked.support, space.steps_nm, space.q_centre_inv_a, task.like)
+    look_up()
     rejected = tuple(f"{_named(members[place])}: {reason}" for place, reason in choice.rejected)
     return Made(
         task=task,
@@ -190,6 +195,14 @@ def made(task: Task, ready: Prepared, runs: Sequence[Member], polish: Polish = n
         foretold=foretold(picked.obj, runs, ready.problem, ready.window, task.warm) if waits else None,
         change=_change(task, ready.window, picked.obj) if waits else None,
     )
+
+
+def _begun(task: Task, ready: Prepared) -> tuple[Start | None, Estimate | None]:
+    """What the warm runs of a refined job began from; and as a volume, if it is one of the same frames."""
+    if task.warm is None or task.job.stage == "provisional":
+        return None, None
+    start = task.warm.on(ready.window)
+    return start, told_before(start, ready.problem) if task.warm.told else None
 
 
 def last_hold(task: Task, ready: Prepared) -> Made:
@@ -236,18 +249,6 @@ def _space(task: Task, window: Window3) -> Space:
     at_peak = steps_at(task.geometry, line.step_deg, _position(task.reading, line, task.peak.centre))
     reciprocal = centre.binned(window.binning)
     return Space(centre.q_inv_a, at_peak.q_inv_a, reciprocal, direct_steps(reciprocal, window.shape))
-
-
-def _candidates(best: Estimate, shared: Common | None, begun: Start | None, polish: Polish) -> list[Candidate]:
-    """The best run as it is and polished, the polished mode, and what warm runs began from, lest they made it worse."""
-    starts = {"the best run, polished": Start(obj=best.obj, support=best.support, psf=best.psf)}
-    if begun is not None:
-        starts[BEGUN] = begun
-    if shared is not None:
-        starts[f"the first eigenmode of {shared.members} runs, polished"] = shared.start
-    polished = zip(starts, polish(list(starts.values())), strict=True)
-    found = [Candidate(estimate, origin) for origin, estimate in polished if estimate is not None]
-    return [Candidate(best, "the best run"), *found]
 
 
 def _position(reading: Reading, line: Rocking, place: Place) -> Position:

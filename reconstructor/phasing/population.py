@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,13 +108,17 @@ def _reason(member: Member, loud: bool, limit: float) -> str:
     return f"its free LLK of {member.free_llk:.3g} is above {limit:.3g}, {MOST_FREE_LLK:g} times the best's"
 
 
-def first_mode(population: Sequence[Member], choice: Choice) -> Mode:
+def first_mode(population: Sequence[Member], choice: Choice, look_up: Callable[[], None] = lambda: None) -> Mode:
     """Align the members kept to the best (hand, sub-voxel shift, constant phase) and take their first eigenmode.
 
-    Weight and mean are given only from 10 independent members on, and are then those of these alone.
+    Weight and mean are given only from 10 independent members on, and are then those of these alone. `look_up` is
+    called before each alignment; what it raises ends the work.
     """
     best = population[choice.best].estimate.obj
-    laid = [aligned(best, population[place].estimate.obj) for place in choice.kept]
+    laid = []
+    for place in choice.kept:
+        look_up()
+        laid.append(aligned(best, population[place].estimate.obj))
     mode, _ = eigenmode([a.obj for a in laid])
     phase = np.vdot(mode, best)
     mode = mode * np.complex64(phase / abs(phase)) if phase else mode
