@@ -31,8 +31,8 @@ class Quality(Message, frozen=True, kw_only=True):
     of the kind. When this was published few such frames had come; `ForecastScored` says it for good."""
     mode_weight: float | None = None
     warm_cold_overlap: float | None = None
-    """Complex overlap of the best run that began from the last hold's object with the best cold one; None where not
-    both kinds were accepted. Near 1, the volume does not depend on where its runs began."""
+    """Complex overlap of the best run that began from what the last hold's object led to with the best cold one; None
+    where not both kinds were accepted. Near 1, the volume does not depend on where its runs began."""
     prtf_resolution_nm: float | None = None
     oversampling: tuple[float, float, float] | None = None
     """Field of view over extent of the support along (rocking, row, column)."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from contract.messages import Quality
 from reconstructor.phasing import population, quality
+from reconstructor.phasing.alignment import overlap
 from reconstructor.phasing.boxes import compact, padded
 from reconstructor.phasing.population import Choice, Member
 from reconstructor.phasing.problem import Complex, Estimate, Mask, Start
@@ -33,6 +34,8 @@ class Common(NamedTuple):
     mean: Complex | None
     """Their mean, of which the PRTF is taken; None with `weight`."""
     members: int
+    warm_cold: float | None
+    """Complex overlap of the best warm run with the best cold one; None where not both kinds were kept."""
 
 
 class Candidate(NamedTuple):
@@ -63,13 +66,24 @@ def common(members: Sequence[Member], choice: Choice, look_up: Callable[[], None
     best = members[choice.best].estimate
     obj = np.where(best.support, padded(mode.obj, best.shape), np.complex64(0)).astype(np.complex64)
     mean = None if mode.mean is None else padded(mode.mean, best.shape)
-    return Common(Start(obj=obj, support=best.support, psf=best.psf), mode.weight, mean, len(few))
+    return Common(
+        Start(obj=obj, support=best.support, psf=best.psf),
+        mode.weight,
+        mean,
+        len(few),
+        _warm_cold(cut, choice, few, mode),
+    )
 
 
-def pick(candidates: Sequence[Candidate], weight: float | None, alike: quality.Prtf | None = None) -> Picked:
+def pick(
+    candidates: Sequence[Candidate],
+    weight: float | None,
+    alike: quality.Prtf | None = None,
+    warm_cold: float | None = None,
+) -> Picked:
     """The candidate that tells the free pixels best; the first of equals.
 
-    `weight` and `alike` are what the runs have told together, whichever is picked.
+    `weight`, `alike` and `warm_cold` are what the runs have told together, whichever is picked.
     """
     chosen, origin = min(candidates, key=lambda candidate: _free_llk(candidate.estimate))
     misfit, support = chosen.misfit, chosen.support
@@ -83,6 +97,7 @@ def pick(candidates: Sequence[Candidate], weight: float | None, alike: quality.P
             support_voxels=int(np.count_nonzero(support)),
             energy_outside=chosen.energy_outside,
             mode_weight=weight,
+            warm_cold_overlap=warm_cold,
             prtf_resolution_nm=None if alike is None else alike.resolution_nm,
             oversampling=oversampling(support),
         ),
@@ -93,6 +108,15 @@ def pick(candidates: Sequence[Candidate], weight: float | None, alike: quality.P
 def _free_llk(estimate: Estimate) -> float:
     misfit = estimate.misfit
     return float("inf") if misfit is None or misfit.free_llk is None else misfit.free_llk
+
+
+def _warm_cold(members: Sequence[Member], choice: Choice, few: tuple[int, ...], mode: population.Mode) -> float | None:
+    """How alike the best runs of both kinds are, of those that were kept."""
+    best = members[choice.best]
+    other = next((place for place in choice.kept if members[place].warm is not best.warm), None)
+    if other is None:
+        return None
+    return mode.overlaps[few.index(other)] if other in few else overlap(best.estimate.obj, members[other].estimate.obj)
 
 
 def _few(members: Sequence[Member], choice: Choice) -> tuple[int, ...]:

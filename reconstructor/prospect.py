@@ -102,6 +102,7 @@ class Prospect:
             residual=found.residual,
             baseline=found.baseline,
             last_hold=found.baseline is not None and not self.beaten,
+            abandoned=self.abandoned,
         )
 
 

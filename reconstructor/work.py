@@ -171,7 +171,8 @@ def made(
         alike = measures.prtf(shared.mean, ready.problem, space.reciprocal_inv_nm)
     look_up()
     objects = candidates(members[choice.best].estimate, shared, *_begun(task, ready), polish)
-    picked = pick(objects, shared and shared.weight, alike)
+    known = task.warm is not None and task.warm.earlier_hold
+    picked = pick(objects, shared and shared.weight, alike, shared.warm_cold if shared and known else None)
     warm = picked.origin in (BEGUN, SHOWN) or members[choice.best].warm
     look_up()
     found = crystal(picked.obj, picked.support, space.steps_nm, space.q_centre_inv_a, task.like)

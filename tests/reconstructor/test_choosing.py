@@ -111,3 +111,21 @@ def test_a_blur_that_was_found_is_kept(noisy: Any) -> None:
     shared = common([best if place == choice.best else member for place, member in enumerate(members)], choice)
     assert shared is not None
     assert shared.start.psf is psf
+
+
+def test_warm_and_cold_runs_are_compared_where_both_were_kept(noisy: Any) -> None:
+    """The best of each kind, also where the other kind's best is beyond the few the mode is taken of."""
+    _, members, _ = noisy
+    assert common(members, population.choose(members)).warm_cold is None  # type: ignore[union-attr]
+    choice = population.choose(members)
+    worst = choice.kept[-1]
+    mixed = [replace(member, warm=place == worst) for place, member in enumerate(members)]
+    wanted = overlap(members[choice.best].estimate.obj, members[worst].estimate.obj)
+    found = common(mixed, choice)
+    assert found is not None
+    assert found.warm_cold == pytest.approx(wanted, abs=1e-4)
+    many = [*(replace(members[choice.best], seed=9 + k) for k in range(5)), mixed[worst]]
+    beyond = common(many, population.choose(many))
+    assert beyond is not None
+    assert (beyond.members, beyond.warm_cold) == (5, pytest.approx(wanted, abs=1e-4))
+    assert pick([Candidate(members[0].estimate, "one")], None, None, 0.97).quality.warm_cold_overlap == 0.97
