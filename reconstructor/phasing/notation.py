@@ -31,7 +31,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, NamedTuple, cast
 
 from reconstructor.phasing.problem import PhasingError
-from reconstructor.phasing.recipe import Range, Recipe, Stage, Step
+from reconstructor.phasing.recipe import MOST_ITERATIONS, Range, Recipe, Stage, Step
 from reconstructor.phasing.steps import ALGORITHMS, Algorithm
 from reconstructor.phasing.vocabulary import ARGUMENT, SETTINGS, YES_NO, Field
 
@@ -55,6 +55,9 @@ class _Argument(NamedTuple):
     value: Range | str
     at: int
 
+
+SHOWN_DIGITS = 20
+"""Of a number in an error message."""
 
 _TOKENS = re.compile(
     r"\s*(?:(?P<power>\*\*)|(?P<range>\.\.)|(?P<number>\d+(?:\.(?!\.)\d*)?(?:[eE][-+]?\d+)?)"
@@ -134,8 +137,10 @@ class _Reader:
         iterations = 1
         if self.take("power"):
             count = self.expect("number", "a number of iterations")
-            if not count.text.isdigit():
-                raise NotationError(self.text, count.at, count.text, "a whole number of iterations")
+            # digits are counted before they are read: a number may have thousands of them
+            if not count.text.isdigit() or len(count.text) > len(str(MOST_ITERATIONS)):
+                shown = count.text if len(count.text) <= SHOWN_DIGITS else f"{count.text[:SHOWN_DIGITS]}…"
+                raise NotationError(self.text, count.at, shown, f"a whole number of iterations, 1 to {MOST_ITERATIONS}")
             iterations = int(count.text)
         step: Step = self.made(word, lambda: Step(algorithm, iterations, beta))
         return step
@@ -194,6 +199,9 @@ class _Reader:
             )
         if kind == "whole" and not low.is_integer():
             raise NotationError(self.text, argument.at, f"{low:g}", f"a whole number for {argument.name}")
+        if kind == "whole" and low > MOST_ITERATIONS:
+            wanted = f"at most {MOST_ITERATIONS} for {argument.name}"
+            raise NotationError(self.text, argument.at, f"{low:g}", wanted)
         return int(low) if kind == "whole" else low
 
     def made(self, word: _Token, make: Callable[[], Any]) -> Any:

@@ -6,10 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reconstructor.phasing.problem import PhasingError
-from reconstructor.phasing.steps import ALGORITHMS, REFINING, TWICE, Algorithm
+from reconstructor.phasing.steps import ALGORITHMS, REFINING, TWICE, WITHOUT_BETA, Algorithm
 from reconstructor.phasing.support import LEVELS, Level
 
 Range = tuple[float, float]
+
+BETA = 0.9
+MOST_ITERATIONS = 1_000_000
+"""Of a step: hours at 64³. More is a slip of the pen, and would never end."""
+MOST_TRIES = 1000
+MOST_RUNS = 10_000
+MOST_GENERATIONS = 100
+MOST_COHERENCE_ITERATIONS = 1000
 
 
 def _want(holds: bool, found: str, wanted: str) -> None:
@@ -23,13 +31,17 @@ class Step:
 
     algorithm: Algorithm
     iterations: int
-    beta: float = 0.9
-    """β; of CF its threshold as a share of the RMS amplitude inside the support; nothing to ML."""
+    beta: float = BETA
+    """β; of CF its threshold as a share of the RMS amplitude inside the support. What ER, SF and ML are given is
+    dropped, since they do not use it: steps that do the same are equal."""
 
     def __post_init__(self) -> None:
         _want(self.algorithm in ALGORITHMS, f"algorithm {self.algorithm!r}", "one of " + ", ".join(ALGORITHMS))
-        _want(self.iterations >= 1, f"{self.algorithm} has {self.iterations} iterations", "at least 1")
+        found = f"{self.algorithm} has {self.iterations} iterations"
+        _want(1 <= self.iterations <= MOST_ITERATIONS, found, f"at least 1 and at most {MOST_ITERATIONS}")
         _want(0 < self.beta <= 2, f"β of {self.algorithm} is {self.beta}", "0 < β ≤ 2")
+        if self.algorithm in WITHOUT_BETA:
+            object.__setattr__(self, "beta", BETA)
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,8 @@ class Coherence:
         _want(0 <= self.at < 1, f"coherence at {self.at}", "0 ≤ at < 1")
         _want(self.every >= 1, f"coherence every {self.every} iterations", "every 1 or more")
         _want(1 <= self.reach_voxels <= 15, f"a coherence reach of {self.reach_voxels} voxels", "1 to 15")
-        _want(self.iterations >= 1, f"coherence with {self.iterations} iterations an update", "at least 1")
+        found = f"coherence with {self.iterations} iterations an update"
+        _want(1 <= self.iterations <= MOST_COHERENCE_ITERATIONS, found, f"at least 1 and at most {MOST_COHERENCE_ITERATIONS}")
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,7 @@ class Stage:
     def __post_init__(self) -> None:
         _want(bool(self.steps), "a stage without steps", "at least one, such as ER**20")
         _want(0 < self.crop <= 1, f"crop {self.crop}", "0 < crop ≤ 1")
-        _want(self.tries >= 1, f"{self.tries} tries", "at least 1")
+        _want(1 <= self.tries <= MOST_TRIES, f"{self.tries} tries", f"at least 1 and at most {MOST_TRIES}")
 
     @property
     def iterations(self) -> int:
@@ -175,6 +188,7 @@ class Runs:
 
     def __post_init__(self) -> None:
         _want(self.cold >= 0 and self.warm >= 0 and self.cold + self.warm >= 1, f"{self}", "at least one run")
+        _want(max(self.cold + self.warm, self.least) <= MOST_RUNS, f"{self}", f"at most {MOST_RUNS} runs")
 
 
 Breeding = Literal["geometric", "mean", "maximum", "minimum"]
@@ -194,7 +208,8 @@ class Guided:
     """Low-pass of a bred object, falling from the second generation to the last."""
 
     def __post_init__(self) -> None:
-        _want(self.generations >= 2, f"{self.generations} generations", "at least 2")
+        found = f"{self.generations} generations"
+        _want(2 <= self.generations <= MOST_GENERATIONS, found, f"at least 2 and at most {MOST_GENERATIONS}")
         _want(self.breeding in BREEDINGS, f"breeding {self.breeding!r}", "one of " + ", ".join(BREEDINGS))
         _want(0 < self.keep <= 1, f"a share kept of {self.keep}", "0 < keep ≤ 1")
         _want(min(self.sigma_voxels) >= 0, f"a low-pass of {self.sigma_voxels}", "σ ≥ 0 voxels")

@@ -22,6 +22,8 @@ LINEAR: tuple[Algorithm, ...] = ("ER", "HIO", "RAAR", "DM", "SF")
 ALGORITHMS: tuple[Algorithm, ...] = (*LINEAR, "CF", "ML")
 REFINING: tuple[Algorithm, ...] = ("ER", "ML")
 """Those that go downhill on a fixed support: a search ends before them."""
+WITHOUT_BETA: tuple[Algorithm, ...] = ("ER", "SF", "ML")
+"""Those that use no β: whatever is given, they do the same."""
 TWICE: tuple[Algorithm, ...] = ("DM", "ML")
 """Those of which an iteration costs about two of the others: DM makes two pairs of transforms, and ML, besides its
 one, looks for the length of its step."""

@@ -116,6 +116,14 @@ def test_equal_recipes_have_equal_hashes() -> None:
     assert sha256(whole) == sha256(exact)
 
 
+@pytest.mark.parametrize("algorithm", ["ER", "SF"])
+def test_a_beta_that_is_not_used_changes_nothing(algorithm: str) -> None:
+    """Neither the recipe nor its hash; where it is used, both."""
+    assert parse(f"{algorithm}(0.5)**5") == parse(f"{algorithm}**5")
+    assert sha256(parse(f"{algorithm}(0.5)**5")) == sha256(parse(f"{algorithm}**5"))
+    assert sha256(parse("HIO(0.5)**5")) != sha256(parse("HIO**5"))
+
+
 def test_another_recipe_has_another_hash() -> None:
     """Any setting changes the hash; the name does not."""
     assert sha256(parse("HIO**5", "a")) == sha256(parse("HIO**5", "b"))
@@ -156,6 +164,14 @@ def test_another_recipe_has_another_hash() -> None:
         ("ER | Sup(threshold=0.4..0.1) * HIO", 5, "threshold 0.4..0.1; wanted 0 < low ≤ high"),
         ("HIO(0.1..0.2)", 4, "found the range 0.1..0.2; wanted one number for beta"),
         ("ER | Sup()", 5, "a stage without steps; wanted at least one step"),
+        ("HIO**99999999999", 5, "found 99999999999; wanted a whole number of iterations, 1 to 1000000"),
+        pytest.param("HIO**" + "9" * 5000, 5, "found 99999999999999999999…; wanted", id="thousands of digits"),
+        ("ER | HIO**1000001", 5, "HIO has 1000001 iterations; wanted at least 1 and at most 1000000"),
+        ("Tries(1e300) * HIO", 6, r"found 1e\+300; wanted at most 1000000 for number"),
+        ("Tries(1001) * HIO", 0, "found 1001 tries; wanted at least 1 and at most 1000"),
+        ("Runs(cold=10001) * HIO", 0, "wanted at most 10000 runs"),
+        ("Guided(generations=101) * HIO", 0, "wanted at least 2 and at most 100"),
+        ("Coherent(iterations=1001) * HIO", 0, "wanted at least 1 and at most 1000"),
         ("Runs(cold=0) * HIO", 0, "wanted at least one run"),
     ],
 )
