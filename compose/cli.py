@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The cores belong to the runs: threads of OpenBLAS beside them made a look at a curve take 1 s instead of 0.06 s.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from compose import demo_command, keys_command, status_command
+from compose import bench_faults, demo_command, keys_command, status_command
 
 ABOUT = """Live Bragg coherent diffraction imaging.
 
@@ -53,6 +53,7 @@ def build() -> typer.Typer:
     bench = typer.Typer(no_args_is_help=True, help="Measure: each benchmark prints a table, `--json FILE` keeps it.")
     for entry in sorted(entry_points(group="bragglive.bench")):
         bench.add_typer(entry.load())
+    bench.command("faults")(bench_faults.faults)
     app.add_typer(bench, name="bench")
     app.command("demo")(demo_command.demo)
     app.add_typer(keys_command.app, name="keys")

@@ -202,9 +202,11 @@ class Soak:
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:  # a late frame has the archive written once more
             with h5py.File(path) as file:
-                lacking = set(heard.ended.missing) ^ set(file["entry/bragglive/missing"][...].tolist())
+                missing = set(file["entry/bragglive/missing"][...].tolist())
                 frames = file[FRAMES] if FRAMES in file else np.empty(0)
-                if lacking <= {index for place, index in self._rotten if place == scan}:
+                there = set(range(len(frames))) - missing
+                unlike = (missing ^ set(heard.ended.missing)) | (there ^ heard.frames.keys())
+                if unlike <= {index for place, index in self._rotten if place == scan}:
                     return all(np.array_equal(frames[index], counts) for index, counts in heard.frames.items())
             self._listen(0.1)
         return False
