@@ -106,7 +106,7 @@ class Agenda:
         idle = [outlook for outlook in _idle(seen) if outlook.located]
         shows = [(o, begins) for o in idle if (begins := self._shows(seen.now, o)) is not None]
         show = min(shows, key=lambda found: _turn(found[0]), default=None)
-        plan = None if show is None else self._provisional(*show)
+        plan = None if show is None else self._provisional(*show, now=seen.now)
         waiting = _in_order([o for o in idle if may_refine(o)], seen.met)
         if not waiting:
             return plan
@@ -149,9 +149,16 @@ class Agenda:
         share = 1.0 if outlook.shown_frames else FIRST_VOLUME_RISK
         return last is None or overdue or now + self._provisional(outlook, begins).estimate_s / share < last
 
-    def _provisional(self, outlook: Outlook, begins: Begins) -> Start:
-        within = self.provisional_s - (PUBLISH_S if outlook.over else 0.0)
-        return sizing.provisional(self._machine, outlook, begins, within)
+    def _provisional(self, outlook: Outlook, begins: Begins, now: float | None = None) -> Start:
+        """A provisional job; that of a whole curve, begun `now`, is out in time from its last frame on."""
+        if not outlook.over or now is None:
+            within = self.provisional_s - (PUBLISH_S if outlook.over else 0.0)
+            return sizing.provisional(self._machine, outlook, begins, within)
+        until = outlook.last_frame_at + self.provisional_s
+        if until - now < self.provisional_s / 2:  # missed already: better a good one
+            until = now + self.provisional_s
+        cut_at = sizing.cut_at(self._machine, outlook, now, until)
+        return sizing.provisional(self._machine, outlook, begins, until - now - PUBLISH_S, cut_at)
 
     def _unwanted(self, seen: Situation, flying: Begun) -> str:
         """Why a job in flight is not wanted any more; "" if it is."""

@@ -136,12 +136,17 @@ class Flight:
                 return None
             if self._late():
                 break
-        else:
-            if beginning.generation == 0 and not beginning.warm:  # these leave stages out
-                self.run_s.append(self.clock() - began)
         if newest is None:
             return None
+        self._learn(newest, beginning, self.clock() - began)
         return Member(work.whole(newest, problem), beginning.seed, beginning.warm, beginning.generation)
+
+    def _learn(self, ended: Estimate, beginning: Beginning, took_s: float) -> None:
+        """How long a whole run takes, from one that came to its end, or was cut short in its only stage."""
+        if beginning.generation > 0 or beginning.warm:  # these leave stages out
+            return
+        if ended.last or len(beginning.recipe.stages) == 1:
+            self.run_s.append(took_s * ended.iterations / ended.iteration)
 
     def _polished(self, crew: Crew, problem: Problem, starts: Sequence[Start]) -> list[Estimate | None]:
         """The last iterations, all starts at once."""

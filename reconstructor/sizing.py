@@ -12,6 +12,8 @@ from reconstructor.speed import Speed
 
 PUBLISH_S = 0.6
 """Kept free before the hold's end: archive and publication."""
+SHOW_S = 0.3
+"""The same for a provisional volume, which is smaller."""
 FIRST_SHARE = 0.6
 """The first refined volume may take this share of the time left; machines are not always as fast as they were."""
 KEPT_SHARE = 0.5
@@ -47,8 +49,11 @@ class Machine:
         return self.workers * -(-offer.recipe.runs.least // self.workers)
 
 
-def provisional(machine: Machine, outlook: Outlook, begins: Begins, within_s: float) -> Start:
-    """The first offer that is quick enough; if none is, the cheapest, its recipe shortened.
+def provisional(
+    machine: Machine, outlook: Outlook, begins: Begins, within_s: float, cut_at: float | None = None
+) -> Start:
+    """The first offer that is quick enough; if none is, the cheapest, its recipe shortened. What is there at `cut_at`
+    is used, should the machine be slower than it was.
 
     While frames come, as few runs as there are workers (two at least) keep the volumes coming; on the whole curve as
     many as the recipe asks for, if there is time. Runs that begin warm go through `WARM`.
@@ -71,8 +76,17 @@ def provisional(machine: Machine, outlook: Outlook, begins: Begins, within_s: fl
         first_seed=1000 * outlook.frames,
         begins=begins,
         over=outlook.over,
+        finish_by=cut_at,
     )
     return Start(job, machine.job(offer, runs), fits=True)
+
+
+def cut_at(machine: Machine, outlook: Outlook, now: float, until: float) -> float:
+    """When the runs of a provisional job have to end so that its volume is out by `until`, or to have gone half of the
+    way of the shortest recipe, if that is later."""
+    offer = outlook.provisional[-1]
+    usual = LEAST_PROVISIONAL * machine.speed.run(offer.recipe, offer.window.shape)
+    return max(until - SHOW_S - machine.speed.around(offer.window.shape), now + LEAST_PROVISIONAL * usual)
 
 
 def refined(

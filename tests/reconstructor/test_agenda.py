@@ -98,6 +98,18 @@ def test_the_full_curve_is_shown_first_and_then_refined() -> None:
     assert not refined.more
 
 
+def test_the_full_curve_provisional_is_reckoned_from_the_last_frame() -> None:
+    """What passed since leaves less for its runs, which end in time; a last frame of long ago asks for no hurry."""
+    over = replace(OVER, shown_frames=60)
+    jobs = [begun(AGENDA.decide(now, [over], [])) for now in (10.1, 10.7, 20.0)]
+    cuts = [job.finish_by for job in jobs]
+    assert cuts[0] == cuts[1]
+    assert cuts[0] is not None
+    assert 10.7 < cuts[0] < over.last_frame_at + AGENDA.provisional_s
+    assert cuts[2] is not None
+    assert 20.0 + AGENDA.provisional_s / 2 < cuts[2] < 20.0 + AGENDA.provisional_s
+
+
 def test_the_full_curve_provisional_is_left_out_when_there_is_no_time_for_both() -> None:
     """A refined volume in time comes before a provisional one on the full curve."""
     tight = replace(OVER, shown_frames=60, hold_ends_at=12.2)

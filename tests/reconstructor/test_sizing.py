@@ -96,3 +96,13 @@ def test_a_warm_provisional_run_goes_through_the_quick_warm_recipe() -> None:
     assert cold.job.offer.recipe == SHOWN[0].recipe
     slow = sizing.provisional(machine(0.1), SEEN, "warm", 1.0).job.offer.recipe
     assert slow.iterations < WARM.iterations
+
+
+def test_a_provisional_of_the_whole_curve_is_cut_in_time_but_not_to_nothing() -> None:
+    """Its runs end when the rest of the job still fits before the time given, or behind half of the shortest recipe."""
+    in_time, late = (sizing.cut_at(machine(), SEEN, 10.1, until) for until in (12.0, 10.3))
+    assert in_time == pytest.approx(12.0 - sizing.SHOW_S - machine().speed.around(SHOWN[-1].window.shape))
+    assert 10.1 < late < 10.1 + machine().speed.run(SHOWN[-1].recipe, SHOWN[-1].window.shape)
+    found = sizing.provisional(machine(), SEEN, "cold", 1.3, in_time)
+    assert found.job.finish_by == in_time
+    assert 10.1 + found.estimate_s < in_time + machine().speed.around(SHOWN[-1].window.shape)

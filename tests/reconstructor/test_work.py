@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from reconstructor import work
+from reconstructor.candidates import SHOWN
 from reconstructor.curve import Curve
+from reconstructor.forecast.pattern import Pattern
 from reconstructor.free import free_pixels
 from reconstructor.jobs import Job, Offer
+from reconstructor.past import Laid
 from reconstructor.peak import find_peak
 from reconstructor.phasing import engine
 from reconstructor.phasing.kernels.reference import ReferenceKernel
@@ -116,3 +119,50 @@ def test_a_curve_that_never_falls_is_said(task: work.Task, likenesses: list[Memb
     assert made.prtf is not None
     assert made.quality.prtf_resolution_nm is None
     assert any("agree up to the window's edge" in sentence for sentence in made.assumptions)
+
+
+class Unwanted(Exception):
+    """Nobody wants the volume any more."""
+
+
+def test_a_job_can_be_stopped_between_its_steps(task: work.Task, likenesses: list[Member]) -> None:
+    """Preparing, and making a volume of runs, look up several times each; what the look raises ends them there."""
+    looks = [0]
+
+    def look_up(most: int) -> Callable[[], None]:
+        looks[0] = 0
+
+        def look() -> None:
+            looks[0] += 1
+            if looks[0] > most:
+                raise Unwanted
+
+        return look
+
+    ready = work.prepared(task, task.free.mask(), look_up(1000))
+    steps = {"prepared": looks[0]}
+    work.made(task, ready, likenesses, look_up=look_up(1000))
+    steps["made"] = looks[0]
+    assert steps["prepared"] > 4
+    assert steps["made"] > len(likenesses)
+    for most in range(steps["prepared"]):
+        with pytest.raises(Unwanted):
+            work.prepared(task, task.free.mask(), look_up(most))
+    for most in range(0, steps["made"], 3):
+        with pytest.raises(Unwanted):
+            work.made(task, ready, likenesses, look_up=look_up(most))
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_refined_volume_tells_the_free_pixels_no_worse_than_the_provisional_one_did(
+    task: work.Task, likenesses: list[Member], told: bool
+) -> None:
+    """Where all runs came out worse, the provisional volume of the same frames is kept; another object is not."""
+    ready = work.prepared(task, task.free.mask())
+    good, poor = likenesses[0], likenesses[11:]
+    window = task.job.offer.window
+    laid = Laid(Pattern(good.estimate.obj, window), good.estimate.support, earlier_hold=False, told=told)
+    found = work.made(replace(task, warm=laid), ready, poor)
+    assert found.quality.free_llk is not None
+    assert (found.quality.free_llk == pytest.approx(good.free_llk, rel=1e-3)) == told
+    assert (found.origin == SHOWN) == told
