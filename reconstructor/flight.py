@@ -25,7 +25,7 @@ from reconstructor.work import Made, Task
 LOOK_UP_S = 0.2
 """A run looks about this often whether it is still wanted."""
 LEAST_PART = 0.5
-"""A further run is not begun where there is time for less than this part of it."""
+"""A further run is not begun where there is time for less than this part of it, nor a provisional one cut to less."""
 
 
 class DroppedError(Exception):
@@ -134,18 +134,24 @@ class Flight:
             )
             if self.dropped.is_set():
                 return None
-            if self._late():
+            if self._late() and self._far_enough(estimate):
                 break
         if newest is None:
             return None
         self._learn(newest, beginning, self.clock() - began)
         return Member(work.whole(newest, problem), beginning.seed, beginning.warm, beginning.generation)
 
+    def _far_enough(self, estimate: Estimate) -> bool:
+        """Whether a run may be cut short here. A provisional one has no rivals to make up for it, and its volume may be
+        a little late rather than worth nothing."""
+        return self.task.job.stage == "refined" or estimate.iteration >= LEAST_PART * estimate.iterations
+
     def _learn(self, ended: Estimate, beginning: Beginning, took_s: float) -> None:
-        """How long a whole run takes, from one that came to its end, or was cut short in its only stage."""
+        """How long a whole run takes, from one that came to its end, or far in its only stage."""
         if beginning.generation > 0 or beginning.warm:  # these leave stages out
             return
-        if ended.last or len(beginning.recipe.stages) == 1:
+        far = len(beginning.recipe.stages) == 1 and ended.iteration >= LEAST_PART * ended.iterations
+        if ended.last or far:
             self.run_s.append(took_s * ended.iterations / ended.iteration)
 
     def _polished(self, crew: Crew, problem: Problem, starts: Sequence[Start]) -> list[Estimate | None]:

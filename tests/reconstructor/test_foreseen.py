@@ -7,7 +7,7 @@ import pytest
 
 from contract.messages import Geometry
 from reconstructor.curve import Reading
-from reconstructor.foreseen import FROM, Foreseen, foreseen
+from reconstructor.foreseen import FROM, Foreseen, enough, foreseen
 from reconstructor.past import Past
 from tests.reconstructor.forecast.conftest import FRAMES, Scan, crystal
 from tests.reconstructor.remembered import STEP_DEG, beginning, named, remembered
@@ -82,3 +82,8 @@ def test_coarse_steps_lie_on_the_last_grid(before: Past, scan: Scan, coarse: Geo
 def test_without_a_past_there_is_nothing_to_foresee(scan: Scan) -> None:
     """A crystal seen for the first time."""
     assert foreseen(None, None, scan.reading) is None
+
+
+def test_a_tenth_is_as_near_as_whole_frames_come() -> None:
+    """Of 201 frames that is 20, so that a block of four or five frames does not push it to an eighth."""
+    assert [enough(frames, 201) for frames in (19, 20, 21)] == [False, True, True]

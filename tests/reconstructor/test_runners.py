@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,28 @@ def test_a_late_job_gives_what_it_has(
     assert all(not member.estimate.last for member in done.made.members)
     assert all(member.estimate.misfit is not None for member in done.made.members)
     assert done.iteration_s is None
+
+
+def test_a_late_provisional_run_goes_half_of_its_way(
+    runner_of: Callable[..., LocalRunner], task_of: Callable[..., Task]
+) -> None:
+    """A volume of the whole curve whose time is over from the start is made all the same, of half of the iterations,
+    and tells how long a whole run takes."""
+    done: list[int] = []
+
+    class Counting(ReferenceKernel):
+        def iterate(self, algorithm: Any, beta: float, iterations: int) -> Sums:
+            done.append(iterations)
+            return super().iterate(algorithm, beta, iterations)
+
+    runner = runner_of(clock=lambda: 5.0, kernel=lambda _: Counting())
+    task = task_of(runs=1, finish_by=1.0, recipe=parse("Sup(every=5, threshold=0.2) * HIO**200"))
+    runner.begin(replace(task, job=replace(task.job, stage="provisional", over=True)), 0.01)
+    found = wait_for(runner, Finished, Failed)
+    assert isinstance(found, Finished), found
+    assert 100 <= sum(done) <= 120
+    assert found.made.quality.free_llk is not None
+    assert found.iteration_s is not None
 
 
 def test_progress_tells_the_newest_only(runner_of: Callable[..., LocalRunner], task_of: Callable[..., Task]) -> None:
