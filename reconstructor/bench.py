@@ -202,8 +202,8 @@ def _cells(row: Row) -> tuple[str, ...]:
             return row["algorithm"], f"{row['threads']}", f"{rate:.4g}", f"{rate * voxels:.0f}", *times, "FFT pair"
         case "population":
             rate, ratio = row["start_iterations_per_s"], row["ratio_to_one_run"]
-            what = f"HIO, {row['runs']} runs"
-            return what, f"{row['runs']}", f"{rate:.4g}", f"{rate * voxels:.0f}", "", "", f"{ratio:.2f}", "one run"
+            what, cores = f"HIO, {row['runs']} runs", f"one run (cores {row['cores_ratio']:.2f})"
+            return what, f"{row['runs']}", f"{rate:.4g}", f"{rate * voxels:.0f}", "", "", f"{ratio:.2f}", cores
         case "recipe":
             times = (f"{1e3 * row['run_s']:.0f}", f"{1e3 * row['pairs_s']:.0f}", f"{row['ratio_to_pairs']:.2f}")
             return f"{row['recipe']} run", "1", "", "", *times, "its pairs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,7 @@ TWO_THREADS_FROM = 128
 SHORTEST_S = 0.1
 """A measurement repeats its work until it lasts so long."""
 FEWEST_ROUNDS = 3
+HASHED = bytes(100_000)
 UPDATES = 5
 """Support updates a round."""
 SIGMA_VOXELS, THRESHOLD, FRACTION = 1.0, 0.15, (1e-4, 0.7)
@@ -165,19 +167,22 @@ def _row(
 
 
 def population(kernels: Kernels, data: Crystal, runs: int, seconds: float) -> Row:
-    """So many HIO runs at once, one a thread, against one of them alone: start-iterations a second of all together."""
+    """So many HIO runs at once, one a thread, against one of them alone: start-iterations a second of all together.
+
+    `cores_ratio` is the same of plain arithmetic in the same rounds: what the machine's neighbours leave of its cores.
+    """
     crew = [kernel(kernels, data, 1) for _ in range(runs)]
     works = [_of(one, "HIO") for one in crew]
-    repeats = often(works[0])
-    times = []
+    repeats, hashes = often(works[0]), often(_hashed)
+    times, cores = [], []
     with ThreadPoolExecutor(runs) as pool:
 
-        def together(count: int) -> None:
-            list(pool.map(lambda work: work(count), works))
+        def together(of: list[Work], count: int) -> float:
+            return _each(lambda times: list(pool.map(lambda work: work(times), of)), count) / runs
 
         for _ in rounds(seconds):
-            alone = _each(works[0], repeats)
-            times.append((alone, _each(together, repeats) / runs))
+            times.append((_each(works[0], repeats), together(works, repeats)))
+            cores.append(_each(_hashed, hashes) / together([_hashed] * runs, hashes))
     return {
         "measured": "population",
         "algorithm": "HIO",
@@ -187,8 +192,17 @@ def population(kernels: Kernels, data: Crystal, runs: int, seconds: float) -> Ro
         "start_iterations_per_s": 1 / statistics.median(shared for _, shared in times),
         "one_run_iterations_per_s": 1 / statistics.median(alone for alone, _ in times),
         "ratio_to_one_run": statistics.median(alone / shared for alone, shared in times),
+        "least_ratio": min(alone / shared for alone, shared in times),
+        "most_ratio": max(alone / shared for alone, shared in times),
+        "cores_ratio": statistics.median(cores),
         "rounds": len(times),
     }
+
+
+def _hashed(times: int) -> None:
+    """Arithmetic in registers and a core's own caches, the interpreter's lock released."""
+    for _ in range(times):
+        hashlib.sha256(HASHED).digest()
 
 
 def shrinkwrap(kernels: Kernels, data: Crystal, threads: int, seconds: float) -> Row:
