@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.codec import decode, encode
-from contract.messages import AnyMessage, HoldStarted, Scan, ScanEnded, ScanStarted
+from contract.messages import AnyMessage, HoldStarted, RegionChosen, Scan, ScanEnded, ScanStarted
 from streamer.archive_job import Job
 from streamer.detectors.records import Channel, SeriesStarted
 from streamer.finished import Finished
@@ -59,6 +59,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     points: dict[int, Point]
     missing: tuple[int, ...]
     angles_deg: tuple[float, ...]
+    region: tuple[bytes, ...] = ()
 
 
 _DECODER = msgspec.msgpack.Decoder(_Order)
@@ -86,6 +87,7 @@ def packed(job: Job) -> bytes:
         points=finished.curve.points,
         missing=finished.curve.missing,
         angles_deg=finished.angles_deg,
+        region=() if finished.region is None else _parts(finished.region),
     )
     return msgspec.msgpack.encode(order)
 
@@ -104,6 +106,7 @@ def unpacked(data: bytes) -> Job:
         angles_deg=order.angles_deg,
         hold=_message(order.hold, HoldStarted) if order.hold else None,
         rocking_axis=order.rocking_axis,
+        region=_message(order.region, RegionChosen) if order.region else None,
     )
     return Job(finished, Path(order.journal), order.dialect, Path(order.target), order.edition)
 

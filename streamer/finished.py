@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.messages import HoldStarted, ScanEnded, ScanStarted
+from contract.messages import HoldStarted, RegionChosen, ScanEnded, ScanStarted
 from streamer.detectors.records import SeriesStarted
 from streamer.rocking_curve import RockingCurve
 
@@ -22,3 +22,5 @@ class Finished:
     """One an index of the curve, missing frames included; NaN where it is not known"""
     hold: HoldStarted | None = None
     rocking_axis: str | None = None
+    region: RegionChosen | None = None
+    """How its window was chosen; None: by the settings"""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import crc32c
 
-from contract.messages import AnyMessage, Notice, Scan
+from contract.messages import AnyMessage, Notice, Scan, ScanStarted
 from contract.stream import Publisher, scan_prefix
 from contract.telemetry import CurveOpened, FrameRejected, Happened, WorkFailed
 from streamer.archive_job import Job
@@ -24,9 +24,11 @@ from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, SeriesEnded, SeriesStarted, without_start
 from streamer.frame_queue import Message
 from streamer.journal import JournalError, Record
-from streamer.journals import Journals, stem
+from streamer.journals import Journals, unused
 from streamer.measured_scan import MeasuredScan
 from streamer.open_scan import Identity, Rules
+from streamer.region_told import scan_over
+from streamer.regions import Regions
 from streamer.retention import Retention, Spent
 from streamer.scan_journal import ScanJournal, Writer
 from streamer.told_holds import ToldHolds
@@ -67,13 +69,14 @@ class Ingest:
         self._shown: list[Scan] = []
         """Confirmed scans whose frames late viewers still get: until the next scan begins."""
         self.holds = ToldHolds(journals, publisher, happened)
+        self.regions = Regions(journals.folder, policy.rules.follow, policy.rules.window)
         self.policy = policy
         self.journals = journals
         self.writer = writer
         self.retention = retention
-        self._publisher = publisher
+        self.publisher = publisher
         self._archivist = archivist
-        self._happened = happened
+        self.happened = happened
 
     def take(self, waiting: list[Message], now_s: float) -> None:
         """Received messages, oldest first; what has been taken is removed from the list.
@@ -94,6 +97,7 @@ class Ingest:
     def tick(self, now_s: float) -> None:
         """What time brings: blocks that have waited long enough, curves to be closed, archives to be tried again."""
         for scan in list(self.scans.values()):
+            scan.go_on(now_s)
             scan.publish_block(now_s)
             self._close(scan, now_s)
             if scan.closed and scan.archive_again_s is not None and now_s >= scan.archive_again_s:
@@ -128,9 +132,9 @@ class Ingest:
         if scan is None or not scan.closed or scan.edition != result.edition:
             return
         if result.fault:
-            self._happened(WorkFailed(reason="archive", detail=result.fault))
+            self.happened(WorkFailed(reason="archive", detail=result.fault))
             text = f"scan {result.scan} could not be archived, its journal is kept: {result.fault}"
-            self._publish(Notice(level="error", text=text, scan=result.scan))
+            self.publish(Notice(level="error", text=text, scan=result.scan))
             scan.archive_again_s = now_s + ARCHIVE_AGAIN_S
             return
         scan.set_archived()
@@ -147,11 +151,10 @@ class Ingest:
 
     def opened(self, series: SeriesStarted, identity: Identity, journal: ScanJournal, now_s: float) -> MeasuredScan:
         """A scan with its journal, known from now on."""
-        scan = MeasuredScan(series, identity, self.policy.rules, journal, self._publish, self._happened, now_s)
+        scan = MeasuredScan(series, identity, self.policy.rules, journal, self.publish, self.happened, now_s)
         self.scans[series.series] = scan
-        for shown in self._shown:
-            self._publisher.forget(scan_prefix(shown))
-        self._shown.clear()
+        while self._shown:
+            self.publisher.forget(scan_prefix(self._shown.pop()))
         return scan
 
     def close(self, now_s: float) -> None:
@@ -195,7 +198,7 @@ class Ingest:
             else:
                 self._end(record, message, now_s)
         except DecodeError as error:
-            self._happened(FrameRejected(source=message.source, reason=error.reason, detail=str(error)))
+            self.happened(FrameRejected(source=message.source, reason=error.reason, detail=str(error)))
 
     def _start(self, series: SeriesStarted, message: Message, now_s: float) -> None:
         scan = self.scans.get(series.series)
@@ -222,7 +225,7 @@ class Ingest:
             series = without_start(frame)
             scan = self._begin(series, message, [], now_s)
             text = f"scan {frame.series}: its start was missed, so the number of its frames is not known"
-            self._publish(Notice(level="warning", text=text, scan=frame.series))
+            self.publish(Notice(level="warning", text=text, scan=frame.series))
         elif scan.state.confirmed is not None:
             raise DecodeError("series", f"frame {frame.index} came after its scan {frame.series} was confirmed")
         scan.frame(frame, message, now_s)
@@ -240,6 +243,8 @@ class Ingest:
         if series.series in self.finished or path.exists():
             raise DecodeError("series", f"the series {series.series} was measured and closed before")
         belongs, held = self.holds.scan_begins(series.notes, series.started_at, message.at)
+        geometry = series.notes.geometry or self.policy.rules.geometry
+        window, region = self.regions.begin(message.source, belongs.crystal, geometry)
         identity = Identity(
             scan=series.series,
             source=message.source,
@@ -247,7 +252,8 @@ class Ingest:
             crystal=belongs.crystal,
             hold=belongs.hold,
             held=held,
-            window=self.policy.rules.window,
+            window=window,
+            region=region,
             opened_ns=message.at.wall_ns,
         )
         journal = ScanJournal(path, message.source, self.writer)
@@ -258,24 +264,16 @@ class Ingest:
             raise
         if belongs.remark:
             text = f"scan {series.series}: {belongs.remark}"
-            self._publish(Notice(level="warning", text=text, scan=series.series))
+            self.publish(Notice(level="warning", text=text, scan=series.series))
         scan = self.opened(series, identity, journal, now_s)
-        self._happened(CurveOpened(source=message.source, scan=series.series))
+        self.happened(CurveOpened(source=message.source, scan=series.series))
         scan.announce()
         return scan
 
     def _close(self, scan: MeasuredScan, now_s: float) -> None:
-        if scan.close(now_s, lambda: self._target(scan.open.scan)):
+        if scan.close(now_s, lambda: unused(self.policy.archive_folder, scan.open.scan)):
+            scan_over(self.regions, scan, self.publish, self.happened)
             self.archive(scan)
-
-    def _target(self, scan: Scan) -> Path:
-        """A name for an archive that no other archive has."""
-        folder, name = self.policy.archive_folder.absolute(), stem(scan)
-        path, number = folder / f"{name}.h5", 1
-        while path.exists():
-            number += 1
-            path = folder / f"{name}-{number}.h5"
-        return path
 
     def _retire(self) -> None:
         """Hold no more closed scans in memory than the settings say: the oldest stay in archive and journal alone."""
@@ -283,17 +281,19 @@ class Ingest:
         for scan in closed[: max(0, len(closed) - self.policy.unconfirmed_scans)]:
             name = scan.open.scan
             text = f"scan {name} was archived but never confirmed; it is no longer kept for the reconstructor"
-            self._publish(Notice(level="warning", text=text, scan=name))
-            self._publisher.forget(scan_prefix(name))
+            self.publish(Notice(level="warning", text=text, scan=name))
+            self.publisher.forget(scan_prefix(name))
             scan.journal.close()
             self._forget(scan)
 
-    def _publish(self, message: AnyMessage) -> None:
+    def publish(self, message: AnyMessage) -> None:
         """What is to be known about a scan has a slot beside its frames, so that late joiners learn it too."""
         slot = None
         if isinstance(message, Notice) and message.scan is not None:
             slot = f"{scan_prefix(message.scan)}notice/{crc32c.crc32c(message.text.encode()):08x}"
-        self._publisher.publish(message, slot=slot)
+        if isinstance(message, ScanStarted):  # late joiners need no frames of an earlier window
+            self.publisher.forget(f"{scan_prefix(message.scan)}block/")
+        self.publisher.publish(message, slot=slot)
 
     def _forget(self, scan: MeasuredScan) -> None:
         del self.scans[scan.open.scan]

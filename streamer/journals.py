@@ -27,6 +27,15 @@ def stem(name: str) -> str:
     return f"{readable or 'scan'}-{crc32c.crc32c(name.encode()):08x}"
 
 
+def unused(folder: Path, name: str) -> Path:
+    """A path for a scan's archive that no other archive has."""
+    path, number = folder.absolute() / f"{stem(name)}.h5", 1
+    while path.exists():
+        number += 1
+        path = folder.absolute() / f"{stem(name)}-{number}.h5"
+    return path
+
+
 class Journals:
     """All journals of a streamer."""
 

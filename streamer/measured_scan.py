@@ -9,16 +9,14 @@ from typing import Any
 import msgspec
 
 from contract.codec import decode, encode
-from contract.messages import Angles, AnyMessage, Notice, ScanEnded
+from contract.messages import Angles, AnyMessage, Notice
 from contract.telemetry import (
-    CurveClosed,
     CurveOpened,
     FrameDuplicate,
     FrameLate,
     FrameOutOfOrder,
     FrameRejected,
     Happened,
-    JournalFault,
 )
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import DIALECTS
@@ -27,22 +25,16 @@ from streamer.finished import Finished
 from streamer.frame_queue import Message
 from streamer.gap_pattern import GapPattern, warning
 from streamer.journal import At, Entry, Record
-from streamer.open_scan import Counts, Identity, OpenScan, Rules, rocking_axis
+from streamer.open_scan import Counts, Identity, OpenScan, Rules
 from streamer.remarks import remarks
 from streamer.rocking_curve import Closing
 from streamer.scan_journal import ScanJournal
+from streamer.scan_region import Move, ScanRegion
+from streamer.scan_state import State, curve_closed, damage_told, finished, shortfall
+from streamer.taken_again import moved, taken_again
 
-
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What has become of a scan; kept in its journal."""
-
-    closing: Closing | None = None
-    archive: str = ""
-    """Where its archive is, or will be."""
-    archived: bool = False
-    """The archive is there, verified and durable."""
-    confirmed: int | None = None
-    """Revision of the volume with which the reconstructor was done with it."""
+MOVED_AT_ONCE = 64
+"""Frames published anew before new ones have their turn again"""
 
 
 class MeasuredScan:
@@ -66,6 +58,8 @@ class MeasuredScan:
         """When to try again to archive it, after that failed."""
         self._announced = False
         self._gaps = GapPattern()
+        self._moving: Iterator[None] | None = None
+        """Frames that came before the window moved, still to be published anew"""
         self._rules = rules
         self._publish = publish if self.state.confirmed is None else _silently
         self._happened = happened
@@ -107,6 +101,7 @@ class MeasuredScan:
             [Record("frame", frame.index, message.parts, message.at) for frame, message in frames]
         )
         unpacked = [self.open.unpack(frame) for frame, _ in frames]
+        self.region.look(frame for frame, _ in frames)
         wait()
         for (frame, message), counts in zip(frames, unpacked, strict=True):
             self._take(frame, counts, message.at.monotonic_s, now_s)
@@ -114,6 +109,8 @@ class MeasuredScan:
             if self.open.full:
                 self.publish_block(now_s, now=True)
         self.publish_block(now_s)
+        if self._moving is None and (move := self.region.running()) is not None:
+            self.move(move, now_s)
 
     def end(self, message: Message, now_s: float) -> None:
         """The detector says that the series is over."""
@@ -128,6 +125,31 @@ class MeasuredScan:
         self.publish_block(at.monotonic_s, now=True)
         self.open.tell_angles(angles)
         self._publish(angles)
+
+    def move(self, move: Move, now_s: float) -> bool:
+        """Lay the window elsewhere: a new revision, for which all frames are taken from the journal again, a few with
+        each `go_on`; a closed scan is closed again after that. False: not while frames wait to be written.
+        """
+        if not self.journal.settled:
+            return False
+        self._reopen(now_s)
+        identity = moved(self.open.identity, move)
+        self.journal.write([], {"identity": identity})
+        self.open.move(identity)
+        self._announced = False
+        self.announce()
+        self._moving = taken_again(self.open, self.journal.path, now_s)
+        next(self._moving, None)
+        return True
+
+    def go_on(self, now_s: float) -> None:
+        """Publish some more frames in the window that has moved."""
+        for _ in range(MOVED_AT_ONCE):
+            if self._moving is None:
+                return
+            if next(self._moving, "done") == "done":
+                self._moving = None
+            self.publish_block(now_s, now=self.open.full or self._moving is None)
 
     def adopt(self, series: SeriesStarted, message: Message, now_s: float) -> None:
         """Its start came after some of its frames: a new window revision, published anew from the journal."""
@@ -146,6 +168,8 @@ class MeasuredScan:
             return
         self._announced = True
         self._publish(started)
+        if (told := self.region.told()) is not None:
+            self._publish(told)
         for text in remarks(self.open):
             self._publish(Notice(level="warning", text=f"scan {self.open.scan}: {text}", scan=self.open.scan))
 
@@ -161,20 +185,14 @@ class MeasuredScan:
             return False
         assembly = self.open.assembly
         closing = assembly.closed or assembly.close(now_s)
-        if closing is None:
+        if closing is None or self._moving is not None:
             return False
+        if (move := self.region.closing()) is not None and self.move(move, now_s):
+            return False  # it is closed when all of it is published anew
         self._record(closing=closing, archive=self.state.archive or str(target()))
         self.edition += 1
         self._publish_end(closing, now_s)
-        self._happened(
-            CurveClosed(
-                source=self.open.identity.source,
-                scan=self.open.scan,
-                status=closing.status,
-                missing=len(assembly.curve().missing) if self.edition == 1 else 0,
-                assembly_s=assembly.age_s,
-            )
-        )
+        self._happened(curve_closed(self.open, closing.status, self.edition))
         return True
 
     def rebuild(self, now_s: float) -> Iterator[None]:
@@ -205,22 +223,7 @@ class MeasuredScan:
 
     def finished(self) -> Finished:
         """Everything its archive is written from, once it is closed."""
-        scan = self.open
-        scan.settle()
-        started, closing = scan.started(), self.state.closing
-        if started is None or closing is None:
-            raise RuntimeError(f"scan {scan.scan} is not closed")
-        curve = scan.assembly.curve()
-        return Finished(
-            started=started,
-            ended=scan.ended(closing, self.state.archive),
-            series=scan.series,
-            curve=curve,
-            channel=scan.channel,
-            angles_deg=scan.angles_deg(curve),
-            hold=scan.identity.held,
-            rocking_axis=rocking_axis(scan.series),
-        )
+        return finished(self.open, self.region.told(), self.state)
 
     def set_archived(self) -> None:
         """Its archive is there, verified and durable."""
@@ -232,6 +235,8 @@ class MeasuredScan:
 
     def _begin(self, series: SeriesStarted, identity: Identity, now_s: float) -> None:
         self.open = OpenScan(series, identity, self._rules, DIALECTS[identity.dialect], now_s)
+        self.region = ScanRegion(self._rules.follow, self.open)
+        self._moving = None
         self._announced = False
 
     def _reopen(self, now_s: float) -> None:
@@ -253,13 +258,14 @@ class MeasuredScan:
         self._publish(ended)
         if ended.status != "complete":
             # Without its scan, so that it is for those present only: late frames may make it untrue.
-            self._publish(Notice(level="warning", text=_shortfall(ended)))
+            self._publish(Notice(level="warning", text=shortfall(ended)))
 
     def _again(self, entry: Entry, now_s: float) -> None:
         """A frame from the journal; one that was refused when it came is refused again."""
         try:
             frame = DIALECTS[self.open.identity.dialect].read(entry.parts)
             if isinstance(frame, Frame) and self.open.look(frame) == "new":
+                self.region.look([frame])
                 self._take(frame, self.open.unpack(frame), now_s, now_s)
         except DecodeError as error:
             self._refuse(error)
@@ -279,21 +285,11 @@ class MeasuredScan:
         self._happened(FrameRejected(source=self.open.identity.source, reason=error.reason, detail=str(error)))
 
     def _tell_damage(self) -> None:
-        scan = self.open.scan
-        for damage in self.journal.damage:
-            detail = f"scan {scan}, record {damage.position}: {damage.why}"
-            self._happened(JournalFault(kind="record", detail=detail))
-            self._happened(FrameRejected(source=self.open.identity.source, reason="crc", detail=detail))
-        if self.journal.damage:
-            text = f"scan {scan}: {len(self.journal.damage)} records of its journal are damaged and count as missing"
-            self._publish(Notice(level="error", text=text, scan=scan))
-
-
-def _shortfall(ended: ScanEnded) -> str:
-    """What came of a scan that is not complete, in one sentence."""
-    listed = ", ".join(str(index) for index in ended.missing[:10]) + (", …" if len(ended.missing) > 10 else "")
-    missing = f"{len(ended.missing)} of {ended.frames_expected} frames are missing" + (f" ({listed})" if listed else "")
-    return f"scan {ended.scan} is {ended.status}, {ended.reason}: {missing}"
+        records, notice = damage_told(self.open.scan, self.open.identity.source, self.journal.damage)
+        for record in records:
+            self._happened(record)
+        if notice is not None:
+            self._publish(notice)
 
 
 def _silently(message: AnyMessage) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.messages import Geometry, ScanStarted
+from contract.messages import Geometry, RegionChosen, ScanStarted
 from streamer.detectors.records import SeriesStarted
 from streamer.finished import Finished
 
@@ -152,6 +152,20 @@ def _collection(entry: h5py.Group, finished: Finished, received_s: NDArray[np.fl
     ours["goniometer"].attrs["meaning"] = "JSON: axis → [start, increment] in degrees"
     ours["window"] = _window(started)
     ours["window"].attrs["meaning"] = "region of interest: first row, first column, rows, columns"
+    if finished.region is not None:
+        _region(ours, finished.region)
+
+
+def _region(ours: h5py.Group, region: RegionChosen) -> None:
+    """How the window was chosen, and by how much it is further on than the crystal's last one."""
+    ours["window_chosen"] = region.chosen
+    ours["window_chosen"].attrs["reason"] = region.reason
+    ours["window_revision"] = region.window_revision
+    meaning = "rows, columns by which the window's middle is further on than in the scan `since`"
+    _number(ours, "window_shift", np.array(region.shift_px), "pixel", meaning=meaning, since=region.since or "")
+    if region.peak_px is not None:
+        meaning = "row, column of the Bragg peak on the full image"
+        _number(ours, "peak_position", np.array(region.peak_px), "pixel", meaning=meaning)
 
 
 def _window(started: ScanStarted) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ from streamer.corrections import Corrections, corrections, cropped, fitted, tota
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import Dialect
 from streamer.detectors.records import Channel, Frame, SeriesStarted
-from streamer.region import Region
+from streamer.region import Follow, Region
 from streamer.rocking_curve import Assembly, Closing, Point, RockingCurve, Verdict, Waits
 
 Counts: TypeAlias = NDArray[np.uint32]
@@ -58,10 +58,11 @@ class Rules(NamedTuple):
 
     waits: Waits
     block_frames: int
-    """A block is published when it has this many frames,"""
+    """A block is published when it has as many frames, or when its first frame is `block_s` old."""
     block_s: float
-    """or when its first frame is this old."""
     window: Window | None = None
+    follow: Follow | None = None
+    """None: no window follows a peak."""
     geometry: Geometry | None = None
     """Where the sender gives none."""
     channel: str | None = None
@@ -92,7 +93,7 @@ class OpenScan:
         self._corrections: Corrections | None = None
         self._pending: list[_Pending] = []
         self._told_angles: dict[int, float] = {}
-        self._axis = rocking_axis(series)
+        self._axis = series.rocking_axis
         if series.dtype is not None and (rules.channel or series.channels):
             self._meet(rules.channel or next(iter(series.channels)), series.dtype)
 
@@ -105,6 +106,11 @@ class OpenScan:
     def geometry(self) -> Geometry | None:
         """The sender's, else that of the settings."""
         return self.series.notes.geometry or self._rules.geometry
+
+    @property
+    def window(self) -> Window:
+        """Region of interest, inside the image."""
+        return fitted(self.identity.window, self.series.shape)
 
     @property
     def known(self) -> bool:
@@ -167,7 +173,7 @@ class OpenScan:
         return self.assembly.take(frame.index, point, now_s)
 
     def image(self, frame: Frame) -> NDArray[Any] | None:
-        """The full image of a frame that `look` passed, (row, column), raw counts; None if it is damaged inside."""
+        """The full image (row, column) of a frame that `look` passed; None if it is damaged inside."""
         try:
             return self._dialect.pixels(frame, self.channel, 0, self.series.shape[0])
         except DecodeError:
@@ -175,18 +181,18 @@ class OpenScan:
 
     def move(self, identity: Identity) -> None:
         """The window moves: frames that came are to be taken `again`, what was unpacked before may not be taken."""
-        self.identity = identity
-        self._pending = []
-        if self._corrections is not None:
-            self._meet(self.channel, np.dtype(self.series.dtype))
+        self.identity, self._pending = identity, []
+        if self.series.dtype is not None and self.known:
+            self._meet(self.channel, self.series.dtype)
 
-    def again(self, frame: Frame, now_s: float) -> None:
-        """A frame that was taken before the window moved."""
+    def again(self, frame: Frame, now_s: float) -> bool:
+        """A frame that was taken before the window moved; False if it cannot be unpacked."""
         point, counts = self.assembly.point(frame.index), self.unpack(frame)
         if point is None or isinstance(counts, DecodeError):
-            return
+            return False
         point = self.assembly.recount(frame.index, total_counts(counts, self._known(frame)))
         self._pending.append(_Pending(frame.index, point, counts, now_s))
+        return True
 
     def angle_deg(self, index: int) -> float:
         """Rocking angle of a frame, unless the frame itself brings one: as told later, as listed in the start, of
@@ -286,15 +292,9 @@ class OpenScan:
         self.channel = channel
         self._corrections = corrections(
             self.series.channels.get(channel, Channel()),
-            fitted(self.identity.window, self.series.shape),
+            self.window,
             self.series.shape,
             dtype,
             self.series.saturation_counts,
         )
         return self._corrections
-
-
-def rocking_axis(series: SeriesStarted) -> str | None:
-    """The goniometer axis that moves most from frame to frame; None if none does."""
-    moving = {axis: abs(increment) for axis, (_, increment) in series.goniometer.items() if increment}
-    return max(moving, key=moving.__getitem__) if moving else None

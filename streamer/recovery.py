@@ -13,10 +13,10 @@ from streamer.detectors.dialects import DIALECTS
 from streamer.detectors.records import Frame, SeriesStarted, without_start
 from streamer.ingest import Ingest
 from streamer.journal import At, Journal, JournalError
-from streamer.measured_scan import State
 from streamer.open_scan import Identity
 from streamer.retention import Spent
 from streamer.scan_journal import ScanJournal
+from streamer.scan_state import State
 
 
 def recover(
@@ -51,10 +51,10 @@ def recover(
             ingest.finished.append(identity.scan)
             _leave(ingest, journal, state)
         else:
-            yield from _take_up(ingest, journal, identity, publisher, happened, now)
+            yield from take_up(ingest, journal, identity, publisher, happened, now)
 
 
-def _take_up(
+def take_up(
     ingest: Ingest,
     opened: Journal,
     identity: Identity,
@@ -62,6 +62,7 @@ def _take_up(
     happened: Callable[[Happened], None],
     now: Callable[[], At],
 ) -> Iterator[None]:
+    """Have a scan go on where its journal ends; comes back after each frame."""
     journal = ScanJournal(opened.path, identity.source, ingest.writer, opened)
     try:
         series = series_of(journal, identity)

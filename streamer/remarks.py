@@ -6,7 +6,7 @@ import math
 
 from contract.messages import Window
 from streamer.corrections import fitted
-from streamer.open_scan import OpenScan, rocking_axis
+from streamer.open_scan import OpenScan
 
 
 def remarks(scan: OpenScan) -> list[str]:
@@ -21,7 +21,7 @@ def remarks(scan: OpenScan) -> list[str]:
         found.append("no goniometer axis moves and no angles are listed: nothing can be phased until angles are told")
     moving = [axis for axis, (_, increment) in series.goniometer.items() if increment]
     if len(moving) > 1:
-        found.append(f"the axes {', '.join(moving)} move at once; {rocking_axis(series)} was taken as the rocking axis")
+        found.append(f"the axes {', '.join(moving)} move at once; {series.rocking_axis} was taken as the rocking axis")
     wanted = scan.identity.window
     if wanted is not None and fitted(wanted, series.shape) != wanted:
         found.append(f"the window {_text(wanted)} does not fit the image of {series.shape} pixels; it was cut to it")

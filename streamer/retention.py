@@ -40,6 +40,10 @@ class Retention:
         """A journal has been closed that may go."""
         self._spent.append(spent)
 
+    def keep(self, journal: Path) -> None:
+        """A closed journal is needed again."""
+        self._spent = deque(spent for spent in self._spent if spent.journal != journal)
+
     def prune(self) -> list[Path]:
         """Delete what must go; those that went."""
         gone = []

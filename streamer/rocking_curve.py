@@ -91,6 +91,11 @@ class Assembly:
         return self._ended_s is not None
 
     @property
+    def frames(self) -> int:
+        """How many have come."""
+        return len(self._points)
+
+    @property
     def age_s(self) -> float:
         """From its start until its last frame or its end."""
         return self._heard_s - self._opened_s
@@ -129,6 +134,11 @@ class Assembly:
         """The window has moved: what a frame that came has inside it now."""
         self._points[index] = point = self._points[index]._replace(total_counts=total_counts)
         return point
+
+    def lose(self, index: int) -> None:
+        """A frame that came cannot be had any more: it is missing, and may come again."""
+        if self._points.pop(index, None) is not None:
+            self._closed = None
 
     def point(self, index: int) -> Point | None:
         """A frame's place on the curve; None if it has not come."""

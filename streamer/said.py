@@ -1,10 +1,11 @@
-"""What peers say to the streamer (holds, angles, confirmations, aborts), and what it answers."""
+"""What peers say to the streamer (holds, angles, confirmations, aborts, regions), and what it answers."""
 
 from __future__ import annotations
 
-from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted, ScanAborted
+from contract.messages import Angles, AnyMessage, Confirmed, HoldEnded, HoldStarted, RegionSet, ScanAborted
 from streamer.ingest import Ingest
 from streamer.journal import At
+from streamer.region_desk import region_set
 
 MAX_NAME = 200
 MAX_REASON = 500
@@ -24,6 +25,8 @@ def hear(ingest: Ingest, message: AnyMessage, at: At) -> tuple[bool, str]:
         return _angles(ingest, message, at)
     if isinstance(message, ScanAborted):
         return _aborted(ingest, message, at)
+    if isinstance(message, RegionSet):
+        return region_set(ingest, message, at)
     return False, f"the streamer takes no {type(message).__name__}"
 
 

@@ -14,9 +14,12 @@ from contract.settings import ServiceSettings
 from contract.stream import Addresses
 from streamer.ingest import Policy
 from streamer.open_scan import Rules
+from streamer.region import Follow
 from streamer.rocking_curve import Waits
 
 SECTION = "streamer"
+LEAST_FOLLOW_PX = 16
+"""A peak is looked for in boxes of this size."""
 
 
 def _geometry(value: Any) -> Any:
@@ -46,6 +49,11 @@ class StreamerSettings(ServiceSettings):
     """Energy threshold to use, e.g. "threshold_1"; None for the first one announced. All are archived."""
     window: tuple[int, int, int, int] | None = None
     """Region of interest: first row, first column, rows, columns. None for the full image."""
+    follow: tuple[int, int] | None = None
+    """Rows and columns of windows that follow each crystal's Bragg peak from scan to scan; until a crystal's peak is
+    found for the first time, `window` is used. None: no window moves by itself."""
+    follow_margin_px: int | None = Field(default=None, ge=0)
+    """Kept between peak and window's edges, else the window is laid anew. None for 3/8 of the window."""
     geometry: Annotated[InstanceOf[Geometry], BeforeValidator(_geometry)] | None = None
     """Used where the detector's user_data brings none; the fields of `contract.messages.Geometry`."""
     angle_start_deg: float | None = None
@@ -89,6 +97,13 @@ class StreamerSettings(ServiceSettings):
             raise ValueError("wanted a window of at least one row and one column")
         return window
 
+    @field_validator("follow")
+    @classmethod
+    def _large_enough(cls, follow: tuple[int, int] | None) -> tuple[int, int] | None:
+        if follow is not None and min(follow) < LEAST_FOLLOW_PX:
+            raise ValueError(f"wanted windows of at least {LEAST_FOLLOW_PX} rows and columns")
+        return follow
+
     @model_validator(mode="after")
     def _keys_for_detectors(self) -> Self:
         if self.detector_curve and self.curve_own_key is None:
@@ -119,6 +134,7 @@ class StreamerSettings(ServiceSettings):
             block_frames=self.block_frames,
             block_s=self.block_s,
             window=None if window is None else Window(**dict(zip(Window.__struct_fields__, window, strict=True))),
+            follow=None if self.follow is None else Follow(*self.follow, self.follow_margin_px),
             geometry=self.geometry,
             channel=self.channel,
             angle_start_deg=self.angle_start_deg,

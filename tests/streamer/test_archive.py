@@ -26,7 +26,7 @@ from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, SeriesStarted
 from streamer.finished import Finished
 from streamer.nexus import named
-from streamer.open_scan import Identity, OpenScan, Rules, rocking_axis
+from streamer.open_scan import Identity, OpenScan, Rules
 from streamer.rocking_curve import Waits
 from streamer.simulator.dectris_v2 import encode_image
 
@@ -64,7 +64,7 @@ def measured(sent: Any, indices: list[int], images: list[bytes] | None = None) -
         channel=scan.channel,
         angles_deg=tuple(scan.angle_deg(index) for index in range(curve.length)),
         hold=HOLD,
-        rocking_axis=rocking_axis(scan.series),
+        rocking_axis=scan.series.rocking_axis,
     )
     return finished, frames
 
