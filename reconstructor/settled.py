@@ -16,6 +16,9 @@ LEAST_CHANGE = 0.02
 """1 − complex overlap of two successive volumes that counts as none."""
 LEAST_GAIN = 0.35
 """Relative change of the forecast residual that counts as none."""
+NOISE = 0.001
+"""Change of the forecast residual that counts as none whatever its size: 30 % of the least ones above. The residual of
+a volume that is right is zero but for the counts' noise, and may be below."""
 GOOD_RESIDUAL = 0.01
 """Above it a volume that stands still has stagnated."""
 
@@ -55,14 +58,14 @@ def good_enough(shown: Sequence[Shown], expected: int) -> GoodEnough | None:
     """Whether change and forecast residual have both settled, and since when; `expected` frames are planned.
 
     Settled are `SETTLED` volumes in a row of which each differs from the one before by no more than `LEAST_CHANGE`,
-    and whose forecast residuals agree within `LEAST_GAIN`, none of them above `GOOD_RESIDUAL`. Volumes whose residual
-    is not known yet are passed over.
+    and whose forecast residuals agree within `LEAST_GAIN` or `NOISE`, none of them above `GOOD_RESIDUAL`.
+    Volumes whose residual is not known yet are passed over.
     """
     known = [one for one in shown if one.change is not None and one.residual is not None]
     for last in range(SETTLED, len(known) + 1):
         few = known[last - SETTLED : last]
         changes, residuals = [one.change or 0.0 for one in few], [one.residual or 0.0 for one in few]
-        alike = max(residuals) - min(residuals) <= LEAST_GAIN * max(residuals)
+        alike = max(residuals) - min(residuals) <= max(LEAST_GAIN * max(residuals), NOISE)
         if max(changes) <= LEAST_CHANGE and alike and max(residuals) <= GOOD_RESIDUAL:
             frames = few[-1].frames
             return GoodEnough(frames, max(0, expected - frames), max(changes), residuals[-1])

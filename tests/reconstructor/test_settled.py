@@ -39,6 +39,16 @@ def test_a_stagnated_volume_is_not_good_enough() -> None:
     assert good_enough([Shown(s.frames, 0.01, 0.04) for s in CALM], 200) is None
 
 
+def test_volumes_that_are_right_but_for_noise_are_good_enough() -> None:
+    """Residuals about zero, some below, vary by more than their size and are settled all the same."""
+    right = [
+        Shown(s.frames, 0.005, residual) for s, residual in zip(CALM, [6e-4, 1e-4, 4e-4, -2e-4, 3e-4, 0.0], strict=True)
+    ]
+    told = good_enough(right, 200)
+    assert told is not None
+    assert told.frames == CALM[2].frames
+
+
 def test_what_is_not_known_is_passed_over() -> None:
     """A volume whose residual is not known yet neither counts nor breaks the row."""
     gap = [*CALM[:4], Shown(145, 0.01, None), *CALM[4:]]
