@@ -7,6 +7,7 @@ the whole image, so there is no decoding a part of it. The decompressor is HDF5'
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import Any
 
@@ -20,6 +21,8 @@ from streamer.detectors.decode_error import DecodeError
 HEADER = struct.Struct(">QI")
 _LENGTH = struct.Struct(">I")
 _LARGEST_BLOCK = 1 << 30
+_CALLS = itertools.count()
+"""HDF5 refuses a second file of one name while the first is open, in memory too, and threads decode side by side."""
 
 
 def check(payload: memoryview, nbytes: int) -> None:
@@ -46,11 +49,11 @@ def check(payload: memoryview, nbytes: int) -> None:
 
 def decompress(payload: memoryview, dtype: np.dtype[Any], elements: int) -> NDArray[Any]:
     """All `elements` of a payload that `check` passed."""
-    with h5py.File("lz4", "w", driver="core", backing_store=False) as memory:
-        one = memory.create_dataset("one", (elements,), dtype, chunks=(elements,), **hdf5plugin.LZ4())
-        try:
+    try:
+        with h5py.File(f"lz4-{next(_CALLS)}", "w", driver="core", backing_store=False) as memory:
+            one = memory.create_dataset("one", (elements,), dtype, chunks=(elements,), **hdf5plugin.LZ4())
             one.id.write_direct_chunk((0,), payload)
             out: NDArray[Any] = one[...]
-        except OSError as error:
-            raise DecodeError("decode", "LZ4 finds an lz4 payload damaged") from error
+    except OSError as error:
+        raise DecodeError("decode", "LZ4 finds an lz4 payload damaged") from error
     return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import h5py
 import hdf5plugin
 import numpy as np
@@ -30,6 +32,17 @@ def test_reads_what_the_filter_writes(block_bytes: int) -> None:
     payload = memoryview(compress(counts(), block_bytes))
     lz4.check(payload, counts().nbytes)
     assert np.array_equal(lz4.decompress(payload, np.dtype("<u2"), counts().size), counts())
+
+
+def test_threads_decode_side_by_side() -> None:
+    """A start's masks are unpacked in one thread while another unpacks frames: none gets in the other's way."""
+    payload = memoryview(compress(counts(), 8192))
+
+    def decode(_: int) -> bool:
+        return np.array_equal(lz4.decompress(payload, np.dtype("<u2"), counts().size), counts())
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(decode, range(60))) == [True] * 60
 
 
 @given(st.data())
