@@ -20,6 +20,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 def live(
     runs: Annotated[int, typer.Option(min=1, help="Runs, each with crystals and holds of its own; 20 to report.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the first run; the others count on from it.")] = 1,
+    stops: Annotated[
+        int, typer.Option(min=0, help="How often a refinement at 128³ is stopped at the end, to time it; 0: never.")
+    ] = 12,
     folder: Annotated[
         Path | None, typer.Option(help="Keep archives, truths and logs here, a folder a run; else they go.")
     ] = None,
@@ -39,6 +42,7 @@ def live(
     # Here, because these take a second to load, and `bragglive` imports this file for every command.
     from rich.console import Console
 
+    from compose.live_run import stopping
     from compose.live_sum import targets
     from compose.live_table import overlap_table, run_table, sum_table
     from compose.local import LocalProcessError
@@ -51,14 +55,21 @@ def live(
             found = _run(number, f"run {number - seed + 1} of {runs}", folder, console)
             console.print(run_table(found, f"Run {number - seed + 1} of {runs}, seed {number}"))
             rows += found
+        stopped = stopping(stops) if stops else []
     except LocalProcessError as fault:
         console.print(f"[red]{fault}[/red]", soft_wrap=True)
         raise typer.Exit(1) from None
     console.print(sum_table(rows))
     console.print(overlap_table(rows))
     console.print(f"load average before: {load_before:.2f}; on a quiet machine it is below 0.1")
-    settings = {"runs": runs, "seed": seed, "folder": str(folder or ""), "load_average_before": load_before}
-    record = Record.now(command="bench live", settings=settings, rows=rows, targets=targets(rows))
+    settings = {
+        "runs": runs,
+        "seed": seed,
+        "stops": stops,
+        "folder": str(folder or ""),
+        "load_average_before": load_before,
+    }
+    record = Record.now(command="bench live", settings=settings, rows=rows, targets=[*targets(rows), *stopped])
     raise typer.Exit(finish(record, json_file, check, console))
 
 

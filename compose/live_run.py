@@ -6,6 +6,9 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
 
 from compose import demo, live_rows
 from compose.demo import DemoPlan
@@ -13,6 +16,7 @@ from compose.demo_state import DemoState, ScanSeen
 from compose.live_plan import planned, sender_arguments
 from compose.live_rows import Row
 from compose.local import LocalProcessError
+from contract.record import Target
 
 AROUND_S = 120.0
 """Longest that starting the services, computing the scans and ending may take."""
@@ -42,6 +46,13 @@ def run(seed: int, folder: Path, show: Callable[[DemoState, str], None]) -> list
     ]
 
 
+def stopping(stops: int) -> list[Target]:
+    """How soon a newer curve stops a refinement, as `bragglive bench stopping` measures it; LocalProcessError: not."""
+    with TemporaryDirectory(prefix="bragglive-") as work:
+        arguments = ["bench", "stopping", "--stops", str(stops), "--json", str(Path(work) / "stopping.json")]
+        return msgspec.convert(_command(arguments)["targets"], list[Target])
+
+
 def _played(plan: DemoPlan, state: DemoState, scan: ScanSeen) -> Row:
     """What `bragglive playback` says of a scan; of one in a changed crystal also what could have been shown."""
     kept = [volume.archive for volume in scan.volumes if volume.archive]
@@ -52,8 +63,13 @@ def _played(plan: DemoPlan, state: DemoState, scan: ScanSeen) -> Row:
     first, second, *_ = state.scans
     if scan is second and first.refined:
         arguments += ["--last", first.refined[-1].archive]
+    return _command(arguments)
+
+
+def _command(arguments: list[str]) -> Row:
+    """What a command wrote. LocalProcessError: the last line of what it said instead."""
     try:
         return demo.command_json(arguments)
     except subprocess.CalledProcessError as fault:
         said = fault.stderr.decode(errors="replace").strip().splitlines()
-        raise LocalProcessError(f"bragglive playback: {said[-1] if said else fault}") from fault
+        raise LocalProcessError(f"bragglive {arguments[0]}: {said[-1] if said else fault}") from fault

@@ -39,7 +39,7 @@ def test_a_short_run_is_measured_and_played_back(tmp_path: Path) -> None:
     group.add_typer(bench_live.app)
     group.command("another")(lambda: None)
     out = tmp_path / "live.json"
-    arguments = ["live", "--runs", "1", "--seed", "3", "--folder", str(tmp_path), "--json", str(out)]
+    arguments = ["live", "--runs", "1", "--seed", "3", "--stops", "0", "--folder", str(tmp_path), "--json", str(out)]
     done = CliRunner().invoke(group, arguments)
     assert done.exit_code == 0, done.output
     assert "Run 1 of 1, seed 3" in done.output
@@ -53,5 +53,6 @@ def test_a_short_run_is_measured_and_played_back(tmp_path: Path) -> None:
     assert {"last", "warm", "cold"} == {way["way"] for way in after["ways"]}
     assert not before["ways"]
     assert not impossible["refined_before_hold_ended"]
+    assert impossible["called_impossible_after_s"] < 0.5
     assert "refined before the hold ended" in {target["name"] for target in record["targets"]}
     assert (tmp_path / "seed-3" / "truth.h5").exists()
