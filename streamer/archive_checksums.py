@@ -54,7 +54,8 @@ def damaged(path: Path) -> tuple[int, ...]:
 def _damaged(group: h5py.Group) -> list[int]:
     expected = group[NAME][...]
     frames = group["data"]
-    return [int(index) for index in np.flatnonzero(expected != ABSENT) if _crc(frames, index) != expected[index]]
+    came = np.flatnonzero(expected != ABSENT).tolist()
+    return [index for index in came if _crc(frames, index) != expected[index]]
 
 
 def _crc(frames: h5py.Dataset, index: int) -> int:
