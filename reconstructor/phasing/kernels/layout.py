@@ -21,9 +21,9 @@ from reconstructor.phasing.problem import Complex, Real, Shape
 _PAD = PADDED // 2
 """Elements added to a plane, and to a tile's rows (one cache line of complex64): pitches of a power of two would map
 a column into a few cache sets. Planes stay aligned for the plans if this is a multiple of 8."""
-_PIECE_BYTES = 300_000
-"""A piece or tile and its amplitudes stay in a second-level cache of 512 KiB or more."""
-_FEWEST_PIECES = 16
+_PIECE_BYTES = 150_000
+"""A piece or tile, its amplitudes and what is added to it stay in a second-level cache of 512 KiB."""
+_FEWEST_PIECES = 32
 """Planes come in whole pieces: thicker ones would take in too many that are empty."""
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
