@@ -11,7 +11,7 @@ from reconstructor.phasing import engine
 from reconstructor.phasing.problem import Complex, Estimate, Problem, Start
 
 BEGUN = "what warm runs began from, polished"
-SHOWN = "the provisional volume of these frames"
+SHOWN = "the volume of these frames that was shown before"
 
 Polish = Callable[[Sequence[Start]], Sequence[Estimate | None]]
 """Runs `choosing.POLISH` from each of some starts; it may decline any by giving None."""

@@ -77,6 +77,8 @@ class FollowedScan:
     """Runs of the newest refined job, to be joined by more."""
     quality: Quality | None = None
     """Of the newest refined volume."""
+    refined: Made | None = None
+    """The newest refined volume's."""
     shown: Made | None = None
     """The newest provisional volume's that was phased."""
     signature: Signature | None = None

@@ -173,7 +173,7 @@ class ReconstructorService:
             scan.members = made.members
             if not better:
                 return
-            scan.quality, scan.refined_by = made.quality, made.task
+            scan.quality, scan.refined_by, scan.refined = made.quality, made.task, made
             self._teller.advise(scan, self._scans.past_of(scan), self._clock())
         else:
             made = scan.made(made)

@@ -52,9 +52,10 @@ def _warm(scan: FollowedScan, job: Job) -> Laid | None:
     """What runs of a job may begin from: while the scan grows the crystal's last object, then the newest volume.
 
     A refined job begins from the provisional volume of the same frames, which was chosen among cold and warm runs.
+    Runs that join others do not begin from their volume, but it stays if it tells the free pixels better.
     """
     if job.more:
-        return None
+        return None if scan.refined is None else _laid(scan.refined)._replace(told=True)
     if job.stage == "refined" and scan.shown is not None and scan.shown.task.job.frames == job.frames:
         return _laid(scan.shown)._replace(told=True)
     return scan.prospect.laid

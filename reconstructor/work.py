@@ -199,11 +199,12 @@ def made(
 
 
 def _begun(task: Task, ready: Prepared) -> tuple[Start | None, Estimate | None]:
-    """What the warm runs of a refined job began from; and as a volume, if it is one of the same frames."""
+    """What the warm runs of a refined job began from, if any did; and the volume that was shown of the same frames."""
     if task.warm is None or task.job.stage == "provisional":
         return None, None
     start = task.warm.on(ready.window)
-    return start, told_before(start, ready.problem) if task.warm.told else None
+    told = told_before(start, ready.problem) if task.warm.told else None
+    return None if task.job.more else start, told
 
 
 def last_hold(task: Task, ready: Prepared) -> Made:
