@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from contract.messages import Crystal, Hold, HoldEnded, HoldStarted, Scan, ScanAborted
+from contract.messages import Crystal, Hold, HoldEnded, HoldStarted, RegionSet, Scan, ScanAborted, Window
 from contract.service import run
 from contract.settings import SettingsError, load
 from contract.stream import SecurityError, ask
@@ -47,6 +47,10 @@ def streamer(
     window: Annotated[
         tuple[int, int, int, int] | None,
         typer.Option(help="Region of interest: first row, first column, rows, columns. Default: the full image."),
+    ] = None,
+    follow: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="Rows and columns of windows that follow each crystal's Bragg peak from scan to scan."),
     ] = None,
     channel: Annotated[str | None, typer.Option(help="Energy threshold to use. Default: the first announced.")] = None,
     stall: Annotated[
@@ -88,6 +92,7 @@ def streamer(
             detectors=tuple(detector) if detector else None,
             folder=folder,
             window=window,
+            follow=follow,
             channel=channel,
             stall_s=stall,
             grace_s=grace,
@@ -167,6 +172,38 @@ def abort(
     _tell(ScanAborted(scan=Scan(name), reason=reason), control, patience, config)
 
 
+@scan.command("region")
+def region(
+    window: Annotated[
+        tuple[int, int, int, int] | None, typer.Option(help="First row, first column, rows, columns.")
+    ] = None,
+    find: Annotated[
+        bool, typer.Option("--find", help="Find the scan's brightest Bragg peak anew, and follow it.")
+    ] = False,
+    name: Annotated[str, typer.Option("--scan", help="Its name. Default: the newest.")] = "",
+    control: Control = None,
+    patience: Patience = 3.0,
+    config: Config = None,
+) -> None:
+    """Choose a scan's region of interest, while it is measured or after.
+
+    All its frames are published, and archived, anew in that window: they are taken from its journal, which has them in
+    full. The next scans of the same crystal are cut alike, until something else is said.
+
+    \b
+    The window was wrong:
+        bragglive scan region --scan SCAN --window 200 310 128 128
+    Follow the peak again, in windows of the size that --follow gave the streamer:
+        bragglive scan region --find
+    """
+    if (window is None) != find:
+        _refuse("wanted --window ROW COLUMN ROWS COLUMNS or --find")
+    if window is not None and (min(window[:2]) < 0 or min(window[2:]) < 1):
+        _refuse(f"the window {' '.join(map(str, window))} has no pixels, or begins before the first")
+    wanted = None if window is None else Window(**dict(zip(Window.__struct_fields__, window, strict=True)))
+    _tell(RegionSet(scan=Scan(name), window=wanted), control, patience, config)
+
+
 @scan.command("check")
 def check(
     archives: Annotated[list[Path], typer.Argument(help="Archived scans (.h5).")],
@@ -192,7 +229,10 @@ def check(
 
 
 def _tell(
-    message: HoldStarted | HoldEnded | ScanAborted, control: str | None, patience_s: float, config: Path | None
+    message: HoldStarted | HoldEnded | ScanAborted | RegionSet,
+    control: str | None,
+    patience_s: float,
+    config: Path | None,
 ) -> None:
     """Say it to the streamer and print the answer; exit code 1 if it was not taken."""
     try:

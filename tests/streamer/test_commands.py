@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
-from contract.messages import AnyMessage, HoldEnded, HoldStarted, Scan, ScanAborted
+from contract.messages import AnyMessage, HoldEnded, HoldStarted, RegionSet, Scan, ScanAborted, Window
 from contract.stream import Addresses, open_publisher
 from streamer.commands import app
 
@@ -69,6 +69,19 @@ def test_scan_abort_says_which_and_why(desk: Desk) -> None:
     """The message carries the name, if there is one, and the reason."""
     assert desk.run("scan", "abort", "--reason", "the beam was lost") == (0, "taken\n")
     assert desk.heard == [ScanAborted(scan=Scan(""), reason="the beam was lost")]
+
+
+def test_scan_region_sets_a_window_or_has_the_peak_found(desk: Desk) -> None:
+    """Four numbers are a window, --find is its absence; neither, both or an empty one are refused."""
+    assert desk.run("scan", "region", "--scan", "s1", "--window", "10", "20", "128", "64")[0] == 0
+    assert desk.run("scan", "region", "--find")[0] == 0
+    assert desk.heard == [
+        RegionSet(scan=Scan("s1"), window=Window(row0=10, column0=20, rows=128, columns=64)),
+        RegionSet(scan=Scan("")),
+    ]
+    assert desk.run("scan", "region")[0] == 2
+    assert desk.run("scan", "region", "--find", "--window", "1", "1", "8", "8")[0] == 2
+    assert desk.run("scan", "region", "--window", "1", "1", "0", "8")[0] == 2
 
 
 def test_a_refusal_is_printed_and_the_exit_code_is_1(desk: Desk) -> None:

@@ -60,6 +60,18 @@ def test_the_environment_sets_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.detectors, settings.window) == (("tcp://dcu:31001",), (0, 0, 8, 8))
 
 
+def test_windows_that_follow_have_a_size_and_a_margin(tmp_path: Path) -> None:
+    """Two numbers are a size; the margin is 3/8 of it unless it is set, and never more than half."""
+    file = tmp_path / "bragglive.toml"
+    file.write_text("[streamer]\nfollow = [128, 64]")
+    follow = load(StreamerSettings, SECTION, file).policy().rules.follow
+    assert follow is not None
+    assert follow.margins_px == (48, 24)
+    follow = load(StreamerSettings, SECTION, file, follow_margin_px=40).policy().rules.follow
+    assert follow is not None
+    assert follow.margins_px == (40, 31)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -67,6 +79,7 @@ def test_the_environment_sets_too(monkeypatch: pytest.MonkeyPatch) -> None:
         (GEOMETRY.replace("distance_mm = 2900.0", 'distance_mm = "far"'), r"geometry.*Expected `float`.*distance_mm"),
         ("[streamer]\nwindow = [0, 0, 0, 8]", "window.*at least one row and one column"),
         ("[streamer]\nwindow = [-1, 0, 8, 8]", "window.*not before the first"),
+        ("[streamer]\nfollow = [8, 128]", "follow.*at least 16"),
         ("[streamer]\ndetectors = []", "detectors"),
         ("[streamer]\nstall_s = 0", "stall_s"),
         ("[streamer]\nunknown = 1", "unknown .* is no setting"),
