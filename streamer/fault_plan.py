@@ -182,6 +182,9 @@ DEEDS: dict[str, Deed] = {
     "pause": "pause",
 }
 
+LIKELY = [*DEEDS, "kill -9", "flipped bit in the journal"]
+"""These two are drawn twice as often as the others, for they cannot be done in every run."""
+
 
 def plan(seed: int, spoilers: tuple[str, ...] | None = None, deeds: tuple[str, ...] | None = None) -> Run:
     """The run of a seed; what goes wrong can be told instead of being drawn."""
@@ -196,7 +199,7 @@ def plan(seed: int, spoilers: tuple[str, ...] | None = None, deeds: tuple[str, .
             faults.append(name)
     steps = [Step("send", message) for message in _interleaved(drafts, random)]
     startless = any(draft.start not in draft.messages[:1] for draft in drafts)
-    for name in _possible(_drawn(random, list(DEEDS), 2) if deeds is None else list(deeds), startless):
+    for name in _possible(_drawn(random, LIKELY, 4) if deeds is None else list(deeds), startless):
         place = int(random.integers(1, len(steps) + 1))
         steps.insert(place, Step(DEEDS[name], seconds=float(random.uniform(0.05, 0.4))))
         faults.append(name)
