@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 from click.testing import Result
+from rich.console import Console
 from typer.testing import CliRunner
 
 from reconstructor import bench, bench_phasing, bench_recipe
@@ -50,6 +52,10 @@ def test_a_tiny_run_writes_the_record(tmp_path: Path, kernels: str) -> None:
         assert row["ratio_to_pair"] > 0
         assert row["voxel_iterations_per_s"] == pytest.approx(32**3 * row["iterations_per_s"])
     assert {row["measured"] for row in record["rows"]} == {"iteration", "population", "shrinkwrap", "recipe"}
+    for row in record["rows"]:
+        if row["measured"] == "population":
+            assert row["cores_ratio"] > 0
+            assert row["least_ratio"] <= row["ratio_to_one_run"] <= row["most_ratio"]
     names = " ".join(target["name"] for target in record["targets"])
     assert "2 runs on two cores / one run on one core, 32³" in names
     assert "shrinkwrap update / HIO iteration, 32³" in names
@@ -95,9 +101,42 @@ def test_the_table_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     done = _bench("phasing", "--size", "32", "--seconds", "0")
     assert done.exit_code == 0, done.output
     assert "…" not in done.output
-    heading = next(line for line in done.output.splitlines() if "a second" in line)
-    assert " ".join(heading.split()) == "size what threads a second Mvoxel/s ms pair, ms ratio of"
-    assert any(re.match(r"32³ +HIO, 2 runs +2 .* one run", line) for line in done.output.splitlines())
+    heading = next(line for line in done.output.splitlines() if "Mvox/s" in line)
+    assert " ".join(heading.split()) == "size what thr. 1/s Mvox/s ms pair ratio of"
+    assert any(re.match(r"32³ +2 HIO runs +2 .* 1 run, cores \d", line) for line in done.output.splitlines())
+
+
+def test_the_largest_figures_fit_too() -> None:
+    """Rows as the slowest and the fastest sizes have them stay whole on 80 columns, with every figure in them."""
+    size = {"size": 256, "threads": 2, "runs": 16}
+    rows: list[bench.Row] = [
+        {**size, "measured": "iteration", "algorithm": "RAAR", "iterations_per_s": 1234.4, "iteration_s": 3.12341}
+        | {"pair_s": 0.35678, "ratio_to_pair": 10.126},
+        {**size, "measured": "population", "start_iterations_per_s": 1387.4, "ratio_to_one_run": 12.346}
+        | {"cores_ratio": 14.568},
+        {**size, "measured": "recipe", "recipe": "refined", "run_s": 123.456, "pairs_s": 98.7654}
+        | {"ratio_to_pairs": 1.2543},
+        {**size, "measured": "shrinkwrap", "update_s": 0.123456, "ratio_to_iteration": 0.2713},
+    ]
+    console = Console(width=80, record=True, file=io.StringIO())
+    bench._show(rows, console)
+    shown = console.export_text()
+    for figure in (
+        "1234",
+        "3123",
+        "356.8",
+        "10.13",
+        "1387",
+        "12.35",
+        "cores 14.57",
+        "123456",
+        "98765",
+        "1.25",
+        "123",
+        "0.27",
+    ):
+        assert figure in shown
+    assert "…" not in shown
 
 
 def test_check_fails_when_a_target_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
