@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from contract.messages import ScanStarted
+    from reconstructor.flight import Finished
     from reconstructor.runners import LocalRunner
     from reconstructor.work import Task
 
@@ -42,36 +43,43 @@ def stopping(
     runner, task = LocalRunner(threads), _task(size, iterations, 2 * threads)
     runner.open()
     try:
-        _until_over(runner, task)  # compiled and planned
-        whole_s = _until_over(runner, task)
+        first = _until_over(runner, task, 0.0)  # compiled and planned
+        whole = _until_over(runner, task, first.iteration_s or 0.0)
+        whole_s, iteration_s = whole.took_s, whole.iteration_s or 0.0
         moments = [GOLDEN * k % 1 * whole_s for k in range(stops)]
-        rows = [{"after_s": after_s, "stopped_s": _stopped(runner, task, after_s)} for after_s in moments]
+        rows = [{"after_s": after_s, "stopped_s": _stopped(runner, task, after_s, iteration_s)} for after_s in moments]
     finally:
         runner.close()
     stopped = [row["stopped_s"] for row in rows if row["stopped_s"] is not None]
     name = f"a newer curve stops a running refinement, {size}³, longest of {len(stopped)}"
     target = Target.of(name, max(stopped, default=None), STOP_S, "<=", "s")
-    settings = {"size": size, "stops": stops, "iterations": iterations, "threads": threads, "whole_s": whole_s}
+    settings = {
+        "size": size,
+        "stops": stops,
+        "iterations": iterations,
+        "threads": threads,
+        "whole_s": whole_s,
+        "iteration_s": iteration_s,
+    }
     record = Record.now(command="bench stopping", settings=settings, rows=rows, targets=[target])
     raise typer.Exit(finish(record, json_file, check, Console()))
 
 
-def _until_over(runner: LocalRunner, task: Task) -> float:
-    """Seconds of the whole job. RuntimeError: it gave no volume."""
+def _until_over(runner: LocalRunner, task: Task, iteration_s: float) -> Finished:
+    """The whole job, whose iterations should take so long. RuntimeError: it gave no volume."""
     from reconstructor.flight import Finished
 
-    began = time.monotonic()
-    runner.begin(task, 0.0)
+    runner.begin(task, iteration_s)
     if not isinstance(end := _end(runner), Finished):
         raise RuntimeError(f"the job gave no volume: {end}")
-    return time.monotonic() - began
+    return end
 
 
-def _stopped(runner: LocalRunner, task: Task, after_s: float) -> float | None:
+def _stopped(runner: LocalRunner, task: Task, after_s: float, iteration_s: float) -> float | None:
     """Seconds from the wish to stop, `after_s` after the job began, until the device is free; None if it was done."""
     from reconstructor.runners import Dropped
 
-    runner.begin(task, 0.0)
+    runner.begin(task, iteration_s)
     time.sleep(after_s)
     wished = time.monotonic()
     runner.drop()
