@@ -66,5 +66,10 @@ class Plans:
         )
         if not plan:
             raise PhasingError(f"FFTW has no plan for {batch}")
-        weakref.finalize(self, _LIBRARY.fftwf_destroy_plan, ctypes.c_void_p(plan)).atexit = False
+        weakref.finalize(self, _destroy, plan).atexit = False
         return int(plan)
+
+
+def _destroy(plan: int) -> None:
+    """At any time, in any thread: the planner is thread-safe."""
+    _LIBRARY.fftwf_destroy_plan(ctypes.c_void_p(plan))

@@ -244,6 +244,28 @@ def test_a_kernel_takes_other_data_and_other_shapes() -> None:
         assert (kernel.obj() == new.obj()).all()
 
 
+@pytest.mark.parametrize(("algorithm", "calls"), [("HIO", 2), ("ER", 2), ("DM", 4)])
+def test_an_iteration_is_a_call_a_sweep(algorithm: Algorithm, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter is asked twice an iteration, however many pieces there are: runs in other threads wait for it."""
+    from reconstructor.phasing.kernels import sweeps
+
+    made: list[str] = []
+
+    def counted(name: str) -> None:
+        sweep = getattr(sweeps, name)
+        monkeypatch.setattr(sweeps, name, lambda *arguments: made.append(name) or sweep(*arguments))
+
+    for name in ("modulus_sweep", "update_sweep", "split_sweep", "rejoin_sweep", "gather_sweep", "forward_sweep"):
+        counted(name)
+    amplitude, obj, support = crystal((64, 64, 64))
+    with fused(1) as kernel:
+        kernel.load(amplitude)
+        kernel.put(obj, support)
+        made.clear()
+        kernel.iterate(algorithm, 0.9, 3)
+    assert len(made) == 3 * calls
+
+
 def test_wisdom_is_learnt_and_kept() -> None:
     """What FFTW measured comes out as bytes and is taken again; rubbish is refused without an error."""
     from reconstructor.phasing.kernels import plans
