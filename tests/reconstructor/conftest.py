@@ -292,4 +292,4 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
 
     yield make
     for one in made:
-        one.service.close()
+        one.close()
