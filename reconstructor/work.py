@@ -14,6 +14,7 @@ from contract.messages import Geometry, Quality
 from reconstructor.candidates import BEGUN, SHOWN, Polish, candidates, no_polish, told_before
 from reconstructor.choosing import Candidate, common, pick
 from reconstructor.curve import Reading, Rocking, rocking
+from reconstructor.doubtful import doubtful
 from reconstructor.foretold import Foretold, foretold
 from reconstructor.free import FreePixels
 from reconstructor.geometry import Position, direct_steps, steps_at
@@ -192,7 +193,10 @@ def made(
         iterations=task.job.offer.recipe.iterations,
         rejected=rejected,
         prtf=alike,
-        assumptions=(*ready.assumptions, *_assumed(task), *_told(len(members), rejected, alike)),
+        assumptions=(
+            *(*ready.assumptions, *_assumed(task)),
+            *(*_told(len(members), rejected, alike), *doubtful(picked.support)),
+        ),
         foretold=foretold(picked.obj, runs, ready.problem, ready.window, task.warm) if waits else None,
         change=_change(task, ready.window, picked.obj) if waits else None,
     )

@@ -104,7 +104,8 @@ class Coherence:
         _want(self.every >= 1, f"coherence every {self.every} iterations", "every 1 or more")
         _want(1 <= self.reach_voxels <= 15, f"a coherence reach of {self.reach_voxels} voxels", "1 to 15")
         found = f"coherence with {self.iterations} iterations an update"
-        _want(1 <= self.iterations <= MOST_COHERENCE_ITERATIONS, found, f"at least 1 and at most {MOST_COHERENCE_ITERATIONS}")
+        wanted = f"at least 1 and at most {MOST_COHERENCE_ITERATIONS}"
+        _want(1 <= self.iterations <= MOST_COHERENCE_ITERATIONS, found, wanted)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from reconstructor.phasing import engine
 from reconstructor.phasing.kernels.reference import ReferenceKernel
 from reconstructor.phasing.notation import parse
 from reconstructor.phasing.population import Member
-from reconstructor.phasing.problem import Estimate
+from reconstructor.phasing.problem import Estimate, Mask
 from reconstructor.window import around
 
 
@@ -119,6 +119,22 @@ def test_a_curve_that_never_falls_is_said(task: work.Task, likenesses: list[Memb
     assert made.prtf is not None
     assert made.quality.prtf_resolution_nm is None
     assert any("agree up to the window's edge" in sentence for sentence in made.assumptions)
+
+
+def test_a_support_that_never_closed_in_is_said(task: work.Task, likenesses: list[Member]) -> None:
+    """The volume is published all the same, with a sentence that warns of it; a likely support has none."""
+    estimate, ready = likenesses[0].estimate, work.prepared(task, task.free.mask())
+    middle = tuple(slice(n // 2 - n // 5, n // 2 + n // 5) for n in estimate.shape)
+    inside = np.zeros(estimate.shape, np.bool_)
+    inside[middle] = True
+
+    def said(support: Mask) -> tuple[str, ...]:
+        held = replace(estimate, corner=(0, 0, 0), block=estimate.obj * support, inside=support)
+        return work.made(task, ready, [replace(likenesses[0], estimate=held)]).assumptions
+
+    everywhere, likely = said(np.ones_like(inside)), said(inside)
+    assert any("never closed in: it fills 100 % of the window" in sentence for sentence in everywhere)
+    assert not any("The support" in sentence for sentence in likely)
 
 
 class Unwanted(Exception):
