@@ -20,6 +20,8 @@ KINDS = ("weak", "strong", "dislocation", "moderate")
 RANGES_RAD = {"weak": (0.8, 2.5), "strong": (6.6, 8.2), "dislocation": (0.8, 2.5), "moderate": (3.0, 5.5)}
 EXTENT_VOXELS = (20.0, 30.0)
 """Of the crystal along each axis, in a window of 64."""
+TRUE_SHARE = 0.3
+"""Of the truth's largest amplitude, from which on a voxel counts as the crystal's."""
 FAMILIES = (((1, 0, 0), 0.80, 1.05), ((1, 1, 1), 0.85, 1.25), ((1, 1, 0), 0.85, 1.25))
 """Facets and their distances from the centre, before the crystal is turned and stretched."""
 
@@ -70,6 +72,12 @@ def make(seed: int, size: int, photons: float) -> Case:
         extent_voxels=_extents(inside, 1 / OVERSAMPLING),
         phase_range_rad=float(np.ptp(phase[inside])) if kind != "dislocation" else float("nan"),
     )
+
+
+def voxels(case: Case) -> float:
+    """How many the true crystal has: those above TRUE_SHARE of the largest amplitude."""
+    size = np.abs(case.truth)
+    return float(np.count_nonzero(size > TRUE_SHARE * size.max()))
 
 
 def facets(rng: np.random.Generator) -> Real:

@@ -36,8 +36,6 @@ from reconstructor.phasing.recipe import Recipe
 SCAN54 = "scan 54"
 LEAST_WEIGHT, MOST_R = 0.93, 0.009
 """Of the first mode, and of what is published, on scan 54."""
-TRUE_SHARE = 0.3
-"""Of the truth's largest amplitude, from which on a voxel counts as the crystal's."""
 HEADS = ("case", "kind", "best", "mode", "published", "chosen", "free LLK", "weight", "kept", "R", "support", "s a run")
 
 
@@ -58,9 +56,8 @@ def crystal(seed: int, photons: float) -> Asked:
     """One of the known crystals in a window of 64³, with 5 % of its voxels free."""
     case = crystals.make(seed, 64, photons)
     free = free_pixels(case.counts.shape, np.ones(case.counts.shape, np.bool_), seed=0)
-    size = np.abs(case.truth)
-    true = float(np.count_nonzero(size > TRUE_SHARE * size.max()))
-    return Asked(str(seed), case.kind, Problem(case.counts, ~free, free), case.truth, 100 * seed, true)
+    problem = Problem(case.counts, ~free, free)
+    return Asked(str(seed), case.kind, problem, case.truth, 100 * seed, crystals.voxels(case))
 
 
 def scan54(frames: Path) -> Asked:

@@ -31,12 +31,15 @@ class Figures:
     recipe_s: list[float] = field(default_factory=list)
     r_factor: list[float] = field(default_factory=list)
     overlap: list[float] = field(default_factory=list)
+    support: list[float] = field(default_factory=list)
+    """Voxels that are not zero over those of the true crystal."""
     failed: str = ""
 
     def row(self, size: int) -> dict[str, Any]:
         medians = {f"{name.lower()}_per_s": _median(values) for name, values in self.per_s.items()}
-        rest = {name: _median(getattr(self, name)) for name in ("recipe_s", "r_factor", "overlap")}
+        rest = {name: _median(getattr(self, name)) for name in ("recipe_s", "r_factor", "overlap", "support")}
         rounds = {**self.per_s, "recipe_s": self.recipe_s, "r_factor": self.r_factor, "overlap": self.overlap}
+        rounds["support"] = self.support
         return {
             "size": size,
             "engine": self.worker.name,
@@ -114,7 +117,9 @@ def _seconds(worker: Worker, algorithm: str, iterations: int) -> float:
 def _recipe(one: Figures, case: crystals.Case, seed: int, folder: Path) -> None:
     to = folder / "object.npy"
     reply = one.worker.ask({"do": "phase", "recipe": "short", "seeds": [seed], "to": str(to)})
-    r_factor, overlap = score(np.load(to), case)
+    obj = np.load(to)
+    r_factor, overlap = score(obj, case)
+    one.support.append(np.count_nonzero(obj) / crystals.voxels(case))
     one.recipe_s.append(float(reply["seconds"]))
     one.r_factor.append(r_factor)
     one.overlap.append(overlap)
@@ -143,7 +148,7 @@ def _ratio(figures: list[Figures], values: Callable[[Figures], list[float]]) -> 
 
 def table(figures: list[Figures], size: int, absent: dict[str, str]) -> Table:
     out = Table(title=f"{size}³, medians; recipe: 20 ER, 180 HIO, 20 ER, support every 20")
-    for head in ("engine", "threads", "HIO/s", "ER/s", "recipe s", "R", "overlap"):
+    for head in ("engine", "threads", "HIO/s", "ER/s", "recipe s", "R", "overlap", "support / crystal"):
         out.add_column(head, justify="left" if head == "engine" else "right")
     for one in figures:
         row = one.row(size)
@@ -154,7 +159,7 @@ def table(figures: list[Figures], size: int, absent: dict[str, str]) -> Table:
     return out
 
 
-_DIGITS = {"hio_per_s": 1, "er_per_s": 1, "recipe_s": 2, "r_factor": 5, "overlap": 4}
+_DIGITS = {"hio_per_s": 1, "er_per_s": 1, "recipe_s": 2, "r_factor": 5, "overlap": 4, "support": 2}
 
 
 def _median(values: list[float]) -> float | None:
