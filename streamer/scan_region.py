@@ -24,6 +24,8 @@ LEAST_LOOKS = 4
 """Before the window moves while the scan runs: by fewer images nobody knows what rocks."""
 CLEAR_COUNTS = 500.0
 """What a peak must have to move a window while the scan runs,"""
+CERTAIN_COUNTS = 10_000.0
+"""or, to be found for the first time before it has passed: fringes that come earlier lie up to 20 pixels beside it,"""
 CLEAR_TIMES = 3.0
 """how many times as bright it must be as the next one, or as what is in the window,"""
 CLEAR_SHARE = 0.25
@@ -165,7 +167,7 @@ class ScanRegion:
 
     def _found(self, follow: Follow, peaks: list[Peak]) -> Move | None:
         """The brightest peak, if it is clear enough already."""
-        if not peaks or peaks[0].counts < CLEAR_COUNTS:
+        if not peaks or peaks[0].counts < (CLEAR_COUNTS if peaks[0].passed else CERTAIN_COUNTS):
             return None
         if len(peaks) > 1 and peaks[0].counts < CLEAR_TIMES * peaks[1].counts:
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from streamer.detectors.records import Channel
 from streamer.region import Peak
 from streamer.region_looks import Looks, beside_others
+from streamer.simulator.recorded import open_recorded
 from tests.streamer.rocked import SHAPE, rocked
 
 OVERLOAD = 65535
@@ -117,3 +120,16 @@ def test_lone_pixels_fall_to_their_neighbours() -> None:
     """A pixel is as bright as the brighter neighbour on its row, and on its column, at most."""
     image = np.array([[1, 1, 1, 1], [1, 99, 2, 1], [1, 3, 1, 1]], np.uint16)
     assert beside_others(image)[1].tolist() == [1, 2, 1, 1]
+
+
+@pytest.mark.scan54
+def test_the_recorded_crystals_peak_is_found_without_a_mask(scan54: Path) -> None:
+    """Among the recorded scan's fringes and bad pixels its peak is the brightest by far, and in its place."""
+    with open_recorded(scan54) as scan:
+        looks = Looks(scan.frames.shape[1:], np.dtype(np.uint32), Channel(), None)
+        for index in range(0, len(scan.frames), 7):
+            looks.add(index, np.asarray(scan.frames[index], np.uint32), float(scan.monitor[index]))
+    first, second, *_ = looks.peaks()
+    assert is_at(first, 127, 127.5)
+    assert (first.frame, first.passed) == (98, True)
+    assert first.counts > 100 * second.counts
