@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +220,24 @@ def test_a_restart_in_the_middle_changes_nothing(
     one.send(*(second := scan("b", (*HOME, 300.0), seed=1)).messages)
     heard = settled(one).about("b")
     assert window_of(heard, second) == heard.of(ScanStarted)[0].window
+
+
+def test_a_frame_whose_record_was_damaged_is_missing_in_the_new_window(
+    bench: Callable[..., Any], scan: Callable[..., Any]
+) -> None:
+    """Published in the old window, it cannot be cut to the new one: it is listed, and taken when it comes again."""
+    one, sent = bench(follow=FOLLOW), scan("a", (*HOME, 300.0))
+    one.send(sent.start, *sent.images[:3])
+    with closing(sqlite3.connect(one.journals.path("a"))) as journal, journal:
+        journal.execute("UPDATE record SET body = zeroblob(length(body)) WHERE frame = 1")
+    one.send(*sent.images[3:], sent.end)
+    one.wait(3.0)
+    heard = settled(one)
+    ended = heard.of(ScanEnded)[-1]
+    assert (ended.status, ended.missing, ended.window_revision) == ("incomplete", (1,), 2)
+    assert sorted(heard.frames(2)) == [index for index in range(16) if index != 1]
+    one.send(sent.images[1])
+    assert settled(one).of(ScanEnded)[-1].status == "complete"
 
 
 def test_over_real_sockets_the_crystal_stays_in_the_window(tmp_path: Path, scan: Callable[..., Any]) -> None:
