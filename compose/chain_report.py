@@ -30,6 +30,8 @@ class ChainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The scan's archive has not just the frames that were told"""
     overlap: float | None
     """Complex overlap of the refined volume with the truth; None if there is none, or its archive cannot be read"""
+    frames_missing: int = 0
+    """That the refined volume lacks, as the scan lists them"""
     recovery_s: tuple[float, ...]
     """From each start after a kill until the service is ready"""
     peak_memory_mib: float

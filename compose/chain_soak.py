@@ -75,6 +75,7 @@ class ChainSoak:
             finished=refined is not None,
             archive_wrong=not self._raw_right(),
             overlap=None if refined is None else self._overlap(refined, truth),
+            frames_missing=0 if refined is None else len(refined.missing),
             recovery_s=tuple(recovery_s),
             peak_memory_mib=max(self._services.memory_mib(name) for name in ("streamer", "reconstructor")),
             took_s=time.monotonic() - began_s,
