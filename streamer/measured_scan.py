@@ -24,7 +24,7 @@ from streamer.detectors.records import Frame, SeriesStarted
 from streamer.finished import Finished
 from streamer.frame_queue import Message
 from streamer.gap_pattern import GapPattern, warning
-from streamer.journal import At, Entry, Record
+from streamer.journal import At, Entry, JournalError, Record
 from streamer.open_scan import Counts, Identity, OpenScan, Rules
 from streamer.remarks import remarks
 from streamer.rocking_curve import Closing
@@ -155,8 +155,10 @@ class MeasuredScan:
         """Its start came after some of its frames: a new window revision, published anew from the journal."""
         identity = self.open.identity
         identity = msgspec.structs.replace(identity, window_revision=identity.window_revision + 1)
+        self._settled()
         self._reopen(now_s)
         self.journal.write([Record("start", None, message.parts, message.at)], {"identity": identity})
+        self._settled()
         self._begin(series, identity, now_s)
         for _ in self.rebuild(now_s):
             continue
@@ -238,6 +240,11 @@ class MeasuredScan:
         self.region = ScanRegion(self._rules.follow, self.open)
         self._moving = None
         self._announced = False
+
+    def _settled(self) -> None:
+        """JournalError: some of it waits for the disk, so that it cannot be taken from the journal again yet."""
+        if not self.journal.settled:
+            raise JournalError(f"scan {self.open.scan}: its late start waits until its frames are in the journal")
 
     def _reopen(self, now_s: float) -> None:
         if self.state.closing is not None:
