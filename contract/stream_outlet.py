@@ -137,5 +137,5 @@ class Outlet:
 
 def _final(part: Part) -> bool:
     """Whether a part is the whole of a read-only array with memory of its own: there is no other way into it."""
-    array = part.obj if isinstance(part, memoryview) else None
+    array: object = part.obj if isinstance(part, memoryview) else None
     return isinstance(array, np.ndarray) and array.flags.owndata and not array.flags.writeable

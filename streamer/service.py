@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 
 from contract.messages import Notice
@@ -11,7 +12,8 @@ from contract.telemetry import JournalFault, MessageDropped, QueueDepth, Telemet
 from streamer.archivist import Archivist
 from streamer.detectors.bslz4 import use_one_thread
 from streamer.detectors.dialects import checked
-from streamer.frame_queue import FrameQueue, Message
+from streamer.detectors.records import SeriesStarted
+from streamer.frame_queue import Arrival, FrameQueue, Message
 from streamer.ingest import Ingest
 from streamer.journal import At, JournalError
 from streamer.journals import Journals
@@ -55,8 +57,10 @@ class StreamerService:
         self._retention = Retention(settings.journal_folder, watermark_bytes)
         self._archivist = Archivist()
         self._recovery: Iterator[None] | None = None
+        self._arrived: deque[Arrival] = deque()
+        """Messages taken from the queue that have not been read."""
         self._waiting: list[Message] = []
-        """Messages taken from the queue that could not be journaled, to be tried again."""
+        """Messages that have been read and could not be journaled, to be tried again."""
         self._faulty = False
         """The journal could not be written when it was last tried."""
         self._again_s = 0.0
@@ -85,7 +89,6 @@ class StreamerService:
             self._queue,
             high_water_frames=settings.high_water_frames,
             fence_bytes=4 * settings.max_message_bytes,
-            read=lambda parts: checked(settings.dialect, parts, settings.max_message_bytes),
             happened=happened,
             keys=keys if settings.detector_curve else None,
         )
@@ -140,11 +143,25 @@ class StreamerService:
         if self._waiting and self._faulty and time.monotonic() < self._again_s:
             time.sleep(timeout_s)
             return
-        self._waiting = self._waiting or self._queue.get(timeout_s, self.settings.commit_frames, COMMIT_BYTES)
+        self._waiting = self._waiting or self._received(timeout_s)
         try:
             self._ingest.take(self._waiting, time.monotonic())
         except JournalError as error:
             self._fault(error)
+
+    def _received(self, timeout_s: float) -> list[Message]:
+        """The oldest messages that wait, read: as many as go into one commit, and none after a start, whose masks may
+        be large when they are unpacked.
+        """
+        settings, read = self.settings, []
+        if not self._arrived:
+            self._arrived.extend(self._queue.get(timeout_s, settings.commit_frames, COMMIT_BYTES))
+        while self._arrived:
+            source, parts, at = self._arrived.popleft()
+            read.append(Message(source, parts, at, checked(settings.dialect, parts, settings.max_message_bytes)))
+            if isinstance(read[-1].content, SeriesStarted):
+                break
+        return read
 
     def _try_again(self) -> None:
         """Write what the journal did not take before, when it is time."""
@@ -201,7 +218,7 @@ class StreamerService:
             if self._unwritten.fault is not None:
                 break
         while time.monotonic() < until_s:
-            waiting = self._waiting = self._waiting or self._queue.get(0.0, self.settings.commit_frames, COMMIT_BYTES)
+            waiting = self._waiting = self._waiting or self._received(0.0)
             if not waiting:
                 break
             try:
@@ -209,7 +226,7 @@ class StreamerService:
             except JournalError as error:
                 self._fault(error)
                 break
-        self._count_lost(len(self._queue) + len(self._waiting), "closing")
+        self._count_lost(len(self._queue) + len(self._arrived) + len(self._waiting), "closing")
         self._count_lost(self._unwritten.messages, "journal")
 
     def _count_lost(self, messages: int, reason: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,6 @@ import zmq
 
 from contract.security import Keys, secure_server
 from contract.telemetry import Backpressure, Happened, PeerReconnected, PeerUp
-from streamer.detectors.decode_error import DecodeError
 from streamer.frame_queue import FrameQueue
 from streamer.receiver import Receiver
 
@@ -36,11 +35,6 @@ class Happenings(list[Happened]):
             return self._changed.wait_for(test, WAIT_S)
 
 
-def unread(parts: Sequence[memoryview]) -> DecodeError:
-    """What these tests send is of no dialect."""
-    return DecodeError("garbage", f"{len(parts)} parts")
-
-
 class Rig:
     """Detectors that bind PUSH sockets, and a receiver that connects to them."""
 
@@ -56,7 +50,6 @@ class Rig:
             queue,
             high_water_frames=4,
             fence_bytes=FENCE,
-            read=unread,
             happened=self.happenings,
             keys=None if keys is None else keys._replace(server=keys.public),
         )
@@ -176,7 +169,6 @@ def test_an_address_that_is_none_is_refused_at_once() -> None:
         FrameQueue(1, 1),
         high_water_frames=1,
         fence_bytes=1,
-        read=unread,
         happened=lambda record: None,
     )
     with pytest.raises(OSError, match="detector address 'tcp//nowhere' cannot be connected to"):
