@@ -34,7 +34,7 @@ HEAD = {
 def ingest(
     frames: Annotated[int, typer.Option(min=100, max=50_000, help="Frames sent to each of them.")] = 5000,
     sustain: Annotated[
-        float, typer.Option(min=0, max=50, help="Seconds at 1000 frames a second, at the end; 0: none.")
+        float, typer.Option(min=0, max=120, help="Seconds at 1000 frames a second, at the end; 0: none.")
     ] = 10.0,
     folder: Annotated[
         Path | None,
