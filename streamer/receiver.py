@@ -1,5 +1,5 @@
 """The receiving thread: ZeroMQ PULL sockets connected to the detectors → the queue. Nothing is looked into here: two
-threads that both run Python wait for each other (reading the messages here cost a third of the throughput).
+threads that both run Python wait for each other (reading the messages here cost a fifth of the throughput).
 
 Two traps of ZeroMQ, tried with 4.3.5. A message larger than MAXMSGSIZE ends its connection, and a PULL socket that
 connected does not come back by itself: ingest would have stopped for ever, silently. So MAXMSGSIZE is a fence well
