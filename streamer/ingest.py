@@ -23,6 +23,7 @@ from streamer.archivist import Archived, Archivist
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.records import Frame, SeriesEnded, SeriesStarted, without_start
 from streamer.frame_queue import Message
+from streamer.groups import together
 from streamer.journal import JournalError, Record
 from streamer.journals import Journals, unused
 from streamer.measured_scan import MeasuredScan
@@ -31,6 +32,7 @@ from streamer.region_told import scan_over
 from streamer.regions import Regions
 from streamer.retention import Retention, Spent
 from streamer.scan_journal import ScanJournal, Writer
+from streamer.taken_back import wanted_again
 from streamer.told_holds import ToldHolds
 
 MAX_STARTLESS = 4
@@ -86,7 +88,7 @@ class Ingest:
         JournalError: the messages still in the list could neither be made durable nor kept, and can be taken again.
         """
         while waiting:
-            group = self._group(waiting)
+            group = together(waiting, self.scans)
             if group:
                 self._frames(group, now_s)
             else:
@@ -136,6 +138,7 @@ class Ingest:
             text = f"scan {result.scan} could not be archived, its journal is kept: {result.fault}"
             self.publish(Notice(level="error", text=text, scan=result.scan))
             scan.archive_again_s = now_s + ARCHIVE_AGAIN_S
+            self._retire()
             return
         scan.set_archived()
         self.release(scan)
@@ -163,23 +166,6 @@ class Ingest:
             scan.publish_block(now_s, now=True)
             scan.journal.close()
         self.holds.close()
-
-    def _group(self, waiting: list[Message]) -> list[tuple[Frame, Message]]:
-        """Frames that can be taken together: new ones of one open scan, up to the first message that must wait for
-        its turn; none if that is the oldest. Frames of other open scans may be overtaken.
-        """
-        group: dict[int, tuple[Frame, Message]] = {}
-        for message in waiting:
-            frame = message.content
-            scan = self.scans.get(frame.series) if isinstance(frame, Frame) else None
-            if not isinstance(frame, Frame) or scan is None or not scan.expects(frame):
-                break
-            first, _ = next(iter(group.values()), (frame, message))
-            if frame.series == first.series:
-                if frame.index in group:
-                    break
-                group[frame.index] = (frame, message)
-        return list(group.values())
 
     def _frames(self, group: list[tuple[Frame, Message]], now_s: float) -> None:
         scan = self.scans[group[0][0].series]
@@ -218,18 +204,28 @@ class Ingest:
 
     def _frame(self, frame: Frame, message: Message, now_s: float) -> None:
         scan = self.scans.get(frame.series)
-        if scan is None:
-            startless = sum(not one.start_known and not one.closed for one in self.scans.values())
-            if startless >= MAX_STARTLESS:
-                raise DecodeError("series", f"frame {frame.index} is of the series {frame.series}, which never began")
-            series = without_start(frame)
-            scan = self._begin(series, message, [], now_s)
-            text = f"scan {frame.series}: its start was missed, so the number of its frames is not known"
-            self.publish(Notice(level="warning", text=text, scan=frame.series))
-        elif scan.state.confirmed is not None:
-            raise DecodeError("series", f"frame {frame.index} came after its scan {frame.series} was confirmed")
+        if scan is None and self.journals.path(frame.series).exists():
+            scan = wanted_again(self, frame, message)
+            if scan is None:
+                return
+        elif scan is None:
+            scan = self._startless(frame, message, now_s)
+        if scan.state.confirmed is not None and scan.open.look(frame) != "duplicate":
+            if frame.series in self._shown:
+                self._shown.remove(frame.series)
+            scan.take_back(now_s)
         scan.frame(frame, message, now_s)
         self._close(scan, now_s)
+
+    def _startless(self, frame: Frame, message: Message, now_s: float) -> MeasuredScan:
+        """A scan whose first frame came and whose start did not."""
+        startless = sum(not one.start_known and not one.closed for one in self.scans.values())
+        if startless >= MAX_STARTLESS:
+            raise DecodeError("series", f"frame {frame.index} is of the series {frame.series}, which never began")
+        scan = self._begin(without_start(frame), message, [], now_s)
+        text = f"scan {frame.series}: its start was missed, so the number of its frames is not known"
+        self.publish(Notice(level="warning", text=text, scan=frame.series))
+        return scan
 
     def _end(self, record: SeriesEnded, message: Message, now_s: float) -> None:
         scan = self.scans.get(record.series)
@@ -276,11 +272,18 @@ class Ingest:
             self.archive(scan)
 
     def _retire(self) -> None:
-        """Hold no more closed scans in memory than the settings say: the oldest stay in archive and journal alone."""
-        closed = [scan for scan in self.scans.values() if scan.state.archived and scan.journal.settled]
-        for scan in closed[: max(0, len(closed) - self.policy.unconfirmed_scans)]:
+        """Hold no more closed scans in memory than the settings say: the oldest stay in archive and journal alone, or
+        in the journal where archives fail, which the next start takes up.
+        """
+        over = [one for one in self.scans.values() if one.state.archived or one.archive_again_s is not None]
+        over = [one for one in over if one.closed and one.journal.settled]
+        for scan in over[: max(0, len(over) - self.policy.unconfirmed_scans)]:
             name = scan.open.scan
             text = f"scan {name} was archived but never confirmed; it is no longer kept for the reconstructor"
+            if not scan.state.archived:
+                text = (
+                    f"scan {name} cannot be archived; it is kept in its journal, start the streamer anew to archive it"
+                )
             self.publish(Notice(level="warning", text=text, scan=name))
             self.publisher.forget(scan_prefix(name))
             scan.journal.close()

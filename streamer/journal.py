@@ -170,6 +170,12 @@ class Journal:
             elif not kinds or entry.kind in kinds:
                 yield entry
 
+    def has_frame(self, index: int) -> bool:
+        """Whether there is a record of the frame `index` that was not found damaged."""
+        with _told(self.path):
+            query = "SELECT 1 FROM record WHERE kind = 'frame' AND frame = ? AND damaged IS NULL LIMIT 1"
+            return self._connection.execute(query, (index,)).fetchone() is not None
+
     def count(self) -> int:
         """Records, damaged ones included."""
         return self._last()

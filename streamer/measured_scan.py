@@ -61,6 +61,7 @@ class MeasuredScan:
         self._moving: Iterator[None] | None = None
         """Frames that came before the window moved, still to be published anew"""
         self._rules = rules
+        self._aloud = publish
         self._publish = publish if self.state.confirmed is None else _silently
         self._happened = happened
         self._begin(series, identity, now_s)
@@ -159,9 +160,7 @@ class MeasuredScan:
         self._reopen(now_s)
         self.journal.write([Record("start", None, message.parts, message.at)], {"identity": identity})
         self._settled()
-        self._begin(series, identity, now_s)
-        for _ in self.rebuild(now_s):
-            continue
+        self._anew(series, identity, now_s)
 
     def announce(self) -> None:
         """Publish its start, once as much is known as that needs, and what a person should know about it."""
@@ -227,6 +226,14 @@ class MeasuredScan:
         """Everything its archive is written from, once it is closed."""
         return finished(self.open, self.region.told(), self.state)
 
+    def take_back(self, now_s: float) -> None:
+        """More of it came after the reconstructor was done with it: it is open again, and to be confirmed anew."""
+        self._reopen(now_s)
+        self._record(confirmed=None)
+        if self._publish is not self._aloud:  # as it was confirmed before this process began, nobody was told of it
+            self._publish = self._aloud
+            self._anew(self.open.series, self.open.identity, now_s)
+
     def set_archived(self) -> None:
         """Its archive is there, verified and durable."""
         self._record(archived=True)
@@ -240,6 +247,11 @@ class MeasuredScan:
         self.region = ScanRegion(self._rules.follow, self.open)
         self._moving = None
         self._announced = False
+
+    def _anew(self, series: SeriesStarted, identity: Identity, now_s: float) -> None:
+        self._begin(series, identity, now_s)
+        for _ in self.rebuild(now_s):
+            continue
 
     def _settled(self) -> None:
         """JournalError: some of it waits for the disk, so that it cannot be taken from the journal again yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contract.messages import Notice
 from contract.stream import Publisher
@@ -11,12 +12,14 @@ from contract.telemetry import Happened, JournalFault, JournalRecovered
 from streamer.detectors.decode_error import DecodeError
 from streamer.detectors.dialects import DIALECTS
 from streamer.detectors.records import Frame, SeriesStarted, without_start
-from streamer.ingest import Ingest
 from streamer.journal import At, Journal, JournalError
 from streamer.open_scan import Identity
 from streamer.retention import Spent
 from streamer.scan_journal import ScanJournal
 from streamer.scan_state import State
+
+if TYPE_CHECKING:
+    from streamer.ingest import Ingest
 
 
 def recover(

@@ -40,9 +40,11 @@ class Follow(msgspec.Struct, frozen=True):
 
     @property
     def margins_px(self) -> tuple[int, int]:
-        """(along rows, along columns); never more than the peak has in the middle of the window."""
+        """(along rows, along columns); never more than the peak has in the middle of the window, where it may be half
+        a pixel off, and windows of an even size have no middle pixel.
+        """
         wanted = [3 * n // 8 if self.margin_px is None else self.margin_px for n in (self.rows, self.columns)]
-        return min(wanted[0], self.rows // 2 - 1), min(wanted[1], self.columns // 2 - 1)
+        return min(wanted[0], max(0, (self.rows - 3) // 2)), min(wanted[1], max(0, (self.columns - 3) // 2))
 
 
 class Peak(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from contract.messages import RegionSet, Scan, Window
 from streamer.corrections import fitted
 from streamer.ingest import Ingest
-from streamer.journal import At, Journal
+from streamer.journal import At
 from streamer.measured_scan import MeasuredScan
 from streamer.open_scan import Identity
-from streamer.recovery import take_up
 from streamer.region import Followed, Region
 from streamer.scan_region import Move
-from streamer.scan_state import State
 from streamer.taken_again import moved
+from streamer.taken_back import taken_back
 
 BY_HAND = "it was set at the control desk"
 ANEW = "the peak is to be found anew"
@@ -41,23 +38,9 @@ def region_set(ingest: Ingest, message: RegionSet, at: At) -> tuple[bool, str]:
 
 def _let_go(ingest: Ingest, name: Scan, window: Window | None, at: At) -> tuple[bool, str]:
     """A scan that is over and done with: taken up again from its journal, while that is kept."""
-    path = ingest.journals.path(name)
-    if not name or not path.exists():
-        return False, f"scan {name} is not known, or its journal is gone: replay its archive".replace("  ", " ")
-    journal = Journal.open(path)
-    identity, state = journal.get("identity", Identity), journal.get("state", State)
-    if identity is None or state is None:
-        journal.close()
-        return False, f"scan {name} has a journal that does not say what it is of"
-    ingest.retention.keep(path)
-    identity = moved(identity, _move(ingest, identity, window))
-    state = msgspec.structs.replace(state, confirmed=None, archived=False)
-    journal.write([], {"identity": identity, "state": state})
-    for _ in take_up(ingest, journal, identity, ingest.publisher, ingest.happened, lambda: at):
-        continue
-    scan = ingest.scans.get(name)
+    scan = taken_back(ingest, name, at, lambda identity: moved(identity, _move(ingest, identity, window)))
     if scan is None:
-        return False, f"scan {name} has a journal that cannot be read"
+        return False, f"scan {name} is not known, or its journal is gone: replay its archive".replace("  ", " ")
     _remember(ingest, scan, window)
     return True, _done(name, window)
 

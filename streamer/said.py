@@ -9,6 +9,8 @@ from streamer.region_desk import region_set
 
 MAX_NAME = 200
 MAX_REASON = 500
+MOST_FRAMES = 1 << 16
+"""Of a scan whose start was missed: angles of later ones are refused."""
 
 
 def hear(ingest: Ingest, message: AnyMessage, at: At) -> tuple[bool, str]:
@@ -44,6 +46,9 @@ def _angles(ingest: Ingest, message: Angles, at: At) -> tuple[bool, str]:
     scan = ingest.scans.get(message.scan)
     if scan is None or scan.state.confirmed is not None:
         return False, f"scan {message.scan} is not known, or was let go already"
+    frames = scan.open.series.frames_expected or MOST_FRAMES
+    if len(outside := [index for index in message.index if not 0 <= index < frames]) > 0:
+        return False, f"scan {message.scan} has no frame {outside[0]}, wanted 0 to {frames - 1}; no angle was taken"
     scan.angles(message, at)
     return True, f"{len(message.index)} angles of scan {message.scan} taken"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.messages import Scan, Window
@@ -48,6 +48,7 @@ def test_a_window_lies_inside_the_image_and_holds_its_peak(case: tuple[Peak, Fol
 
 
 @given(cases())
+@example((peak(0.0, 8.5), Follow(16, 16, 7), (20, 20)))
 def test_a_window_just_laid_need_not_move(case: tuple[Peak, Follow, tuple[int, int]]) -> None:
     """About the same peak there is no second move: the window does not tremble."""
     at, follow, shape = case
