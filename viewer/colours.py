@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 Quantity = Literal["density", "displacement", "strain", "detector"]
 
-BACKGROUND = "#1b1d21"
 PANEL = "#262930"
 TEXT = "#e6e8eb"
 MUTED = "#9aa3ad"

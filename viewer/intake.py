@@ -5,8 +5,9 @@ No thread and no clock: whoever owns it (the inbox's thread, a test) says when a
 
 from __future__ import annotations
 
-from contract.messages import AnyMessage, Scan, Volume
+from contract.messages import AnyMessage, Notice, Scan, Volume
 from viewer.backlog import Backlog
+from viewer.drawable import undrawable
 from viewer.frames import Frame, FrameView, view_frame
 from viewer.picture import draw_picture
 from viewer.reducer import reduce, with_fit, with_frame_views, with_link, with_picture
@@ -28,7 +29,11 @@ class Intake:
     def take(self, message: AnyMessage, published_s: float) -> None:
         """Take in a message that was published at `published_s`; quick, whatever it is."""
         if isinstance(message, Volume):
-            self.backlog.add(message, published_s)
+            if why := undrawable(message):
+                text = f"a {message.stage} volume of scan {message.scan} cannot be drawn and is left out: {why}"
+                message = Notice(level="error", text=text, scan=message.scan)
+            else:
+                self.backlog.add(message, published_s)
         before = self.state
         self.state = reduce(before, message, published_s)
         for scan, known in self.state.scans.items():

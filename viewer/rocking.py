@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 FEWEST_POINTS = 7
-FWHM_OF_SIGMA = 2.3548200450309493
 MOST_EVALUATIONS = 400
 
 

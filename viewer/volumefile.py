@@ -9,6 +9,7 @@ import numpy as np
 
 from contract.codec import ContractError, decode
 from contract.messages import Volume
+from viewer.drawable import undrawable
 from viewer.rocking import Curve
 
 NEWEST_LAYOUT = 1
@@ -36,6 +37,8 @@ def read_volume(path: Path) -> Volume:
         raise VolumeFileError(f"{path} is no archive of a volume: {error}") from error
     if not isinstance(volume, Volume):
         raise VolumeFileError(f"{path}: its header is of a {type(volume).__name__}, wanted Volume")
+    if why := undrawable(volume):
+        raise VolumeFileError(f"{path} cannot be drawn: {why}")
     return volume
 
 

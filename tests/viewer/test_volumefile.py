@@ -91,6 +91,13 @@ def test_fields_that_do_not_fit_their_header_are_refused(tmp_path: Path, make: M
         read_volume(path)
 
 
+def test_a_volume_that_cannot_be_drawn_is_refused_by_name(tmp_path: Path, make: Maker) -> None:
+    """The message names the file, what was found and what was wanted."""
+    path = archived(tmp_path, make.volume(0, size=16, q_norm_inv_a=0.0))
+    with pytest.raises(VolumeFileError, match=rf"{path.name} cannot be drawn: its \|Q\| is 0 .*wanted"):
+        read_volume(path)
+
+
 def test_a_header_of_another_message_is_refused(tmp_path: Path, make: Maker) -> None:
     """A header of another kind of message is named."""
     path = archived(tmp_path, make.volume(0, size=16))
