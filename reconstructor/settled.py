@@ -2,10 +2,7 @@
 
 The limits are from three synthetic crystals in the next hold (a volume every twentieth of the curve): warm volumes
 within 0.003 of their final overlap with the truth differed by 0.003–0.012 from one to the next and had residuals of
-0.003–0.005 that varied by up to 30 %; stagnated ones differed by 0.02 and more, with residuals above 0.03. Through the
-service, which chooses each volume anew among warm and cold runs, volumes that stayed within 0.001 of one overlap with
-the truth differed by 0.012–0.022 (201 frames of 64 × 64 pixels, residuals 0.005–0.007): it is the residual that tells
-them from stagnated ones.
+0.003–0.005 that varied by up to 30 %; stagnated ones differed by 0.02 and more, with residuals above 0.03.
 """
 
 from __future__ import annotations
@@ -15,7 +12,7 @@ from dataclasses import dataclass
 
 SETTLED = 3
 """So many successive provisional volumes have to agree."""
-LEAST_CHANGE = 0.025
+LEAST_CHANGE = 0.02
 """1 − complex overlap of two successive volumes that counts as none."""
 LEAST_GAIN = 0.35
 """Relative change of the forecast residual that counts as none."""

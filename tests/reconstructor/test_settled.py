@@ -49,16 +49,6 @@ def test_volumes_that_are_right_but_for_noise_are_good_enough() -> None:
     assert told.frames == CALM[2].frames
 
 
-def test_volumes_that_the_service_chose_among_warm_and_cold_runs_settle() -> None:
-    """As measured of a second hold: from frame 157 on the overlap with the truth stayed what it was."""
-    measured = ((95, 0.0275, 0.0150), (106, 0.0203, 0.0069), (137, 0.0218, 0.0051), (157, 0.0181, 0.0058))
-    shown = [Shown(*one) for one in measured]
-    assert good_enough(shown[:3], 201) is None
-    told = good_enough(shown, 201)
-    assert told is not None
-    assert (told.frames, told.saved_frames) == (157, 44)
-
-
 def test_what_is_not_known_is_passed_over() -> None:
     """A volume whose residual is not known yet neither counts nor breaks the row."""
     gap = [*CALM[:4], Shown(145, 0.01, None), *CALM[4:]]
