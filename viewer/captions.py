@@ -100,7 +100,7 @@ def volume_numbers(picture: Picture) -> tuple[Number, ...]:
         Number(
             "resolution", _plain(quality.prtf_resolution_nm, ".1f", "nm"), "phase retrieval transfer function at 1/e"
         ),
-        Number("mode weight", _plain(quality.mode_weight, ".2f"), "share of the first mode over independent starts"),
+        Number("mode weight", _plain(quality.mode_weight, ".2f"), "share of the first mode over the best cold runs"),
         Number("warm against cold", _plain(quality.warm_cold_overlap, ".3f"), "complex overlap of the best of both"),
         Number("strain, rms", _strain(picture.strain_rms), "∂u_Q/∂x_Q inside the isosurface"),
         Number("crystal", f"{facts.crystal_volume_um3:.4f} µm³", "volume inside the isosurface"),
