@@ -15,6 +15,8 @@ Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 LARGEST_GIB = 16.0
+MONITOR = (1e-6, 1e6)
+"""Least and largest relative intensity that is taken for one."""
 
 
 class CurveError(ValueError):
@@ -91,6 +93,8 @@ class Curve:
         self._measured: Flags = np.zeros(shape[0], np.bool_)
         self._angle_deg: Floats = np.full(shape[0], np.nan)
         self._monitor: Floats = np.ones(shape[0])
+        self.strange_monitor: list[int] = []
+        """Frames whose monitor is positive but outside `MONITOR`; it counts as 1."""
         self._image: Floats = np.zeros(shape[1:])
         self._trusted: Flags = _trusted(started)
 
@@ -109,8 +113,10 @@ class Curve:
             if self._measured[index]:
                 continue
             self._counts[index] = block.counts[k]
-            if np.isfinite(block.monitor[k]) and block.monitor[k] > 0:
+            if MONITOR[0] <= block.monitor[k] <= MONITOR[1]:
                 self._monitor[index] = block.monitor[k]
+            elif block.monitor[k] > 0:
+                self.strange_monitor.append(index)
             self._image += np.where(self._trusted, block.counts[k], 0)
             self._measured[index] = True
             new += 1

@@ -17,11 +17,11 @@ from contract.messages import (
     ScanEnded,
     ScanStarted,
 )
-from reconstructor.curve import Curve, Reading, rocking
+from reconstructor.curve import Curve, Reading
 from reconstructor.foreseen import enough
 from reconstructor.free import FreePixels, free_pixels
-from reconstructor.geometry import steps_at
 from reconstructor.jobs import Job, Offer, Outlook, finished
+from reconstructor.obstacle import obstacle
 from reconstructor.offers import Recipes, likely_offers, offers
 from reconstructor.past import Past
 from reconstructor.peak import Peak, find_peak
@@ -33,8 +33,8 @@ from reconstructor.window import Place, Triple
 from reconstructor.windows import oversampling
 from reconstructor.work import Made, Task
 
-MOST_UNEVEN_STEPS = 0.5
-"""Angles further off an even grid cannot be phased as a grid."""
+LOOK_FAULTS = (ValueError, ArithmeticError, IndexError)
+"""What data can do to a look (CurveError, GeometryError and LinAlgError are ValueErrors); the rest is our fault."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,8 @@ class FollowedScan:
     def made(self, made: Made) -> Made:
         """Take a provisional volume that is about to be told, and look how frames have borne it out already."""
         if self.reading is not None:
+            if made.task.reading.sizes != self.reading.sizes:
+                return made  # angles told since have put the curve on another grid
             made = first_look(made, self.reading, self.free_mask())
         self.prospect.expect(self.revision + 1, made)
         if made.task.job.begins != "last hold":
@@ -187,7 +189,10 @@ class FollowedScan:
             return None
         if fresh or self.reading is None:
             self.stale = False
-            self._read(past)
+            try:
+                self._read(past)
+            except LOOK_FAULTS as reason:
+                self._give_up(" ".join(str(reason).split()) or type(reason).__name__)
         before = self.outlook or self._blank()
         reading, foreseen = self.reading, self.prospect.foreseen
         if reading is None:
@@ -230,9 +235,13 @@ class FollowedScan:
     def _read(self, past: Past | None) -> None:
         """Find the peak, where it was or where the crystal's past puts it, and what can be phased about it."""
         self.measured = self.curve.reading()
-        reading = self.reading = self.prospect.see(past, self.measured)
+        reading = self.prospect.see(past, self.measured)
+        if self.reading is not None and self.reading.sizes != reading.sizes:
+            # angles told again put the curve on another grid
+            self.free, self.mask, self.shown = None, None, None
+        self.reading = reading
         self.peak, foreseen = find_peak(reading), self.prospect.foreseen
-        self.obstacle = _obstacle(reading, self.peak, self.over)
+        self.obstacle = obstacle(reading, self.peak, self.over)
         before, sizes = self.outlook or self._blank(), reading.sizes
         provisional: tuple[Offer, ...] = ()
         refined: tuple[Offer, ...] = ()
@@ -247,6 +256,12 @@ class FollowedScan:
             provisional, _ = offers(sizes, foreseen.peak.place, foreseen.sampled, self.recipes)
         self.outlook = replace(before, provisional=provisional, refined=refined)
 
+    def _give_up(self, reason: str) -> None:
+        """A look failed by the scan's data: nothing of it is phased until more comes."""
+        self.reading = self.reading or self.measured
+        self.obstacle = f"The frames so far cannot be made sense of: {reason}."
+        self.outlook = replace(self.outlook or self._blank(), provisional=(), refined=())
+
     def _keep_free(self, sizes: Triple, peak: Place) -> None:
         """Draw the scan's free voxels, or keep them away from where the peak turned out to be."""
         now = free_pixels(self.started.scan, sizes, peak) if self.free is None else self.free.about(peak)
@@ -259,27 +274,3 @@ class FollowedScan:
             span = self.last_frame_at - self.first_frame_at
             return span / (self.curve.frames - 1) if span > 0 else self.started.frame_time_s
         return self.started.frame_time_s
-
-
-def _obstacle(reading: Reading, peak: Peak | None, over: bool) -> str:
-    """Why nothing can be phased (yet), in one sentence; "" if it can."""
-    geometry = reading.geometry
-    if geometry is None:
-        return "No geometry was sent with the scan, so a volume could not be put into the laboratory frame."
-    if not reading.located:
-        unknown = int(np.count_nonzero(reading.measured & ~np.isfinite(reading.angle_deg)))
-        return f"The rocking angles of {unknown} of {reading.frames} frames are not known yet."
-    if peak is None:
-        return "No Bragg peak is to be seen: there are too few counts." if over else ""
-    try:
-        line = rocking(reading)
-        window = reading.started.window
-        frame, row, column = peak.centre
-        steps_at(geometry, line.step_deg, (line.angle(frame), row + window.row0, column + window.column0))
-    except ValueError as reason:
-        return f"{reason}."
-    if line.worst_steps > MOST_UNEVEN_STEPS:
-        return (
-            f"The rocking angles are off an even grid by up to {line.worst_steps:.2f} steps; at most 0.5 can be phased."
-        )
-    return ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from reconstructor.curve import CurveError, Reading, rocking
+from reconstructor.curve import Reading, rocking
 from reconstructor.forecast.offset import Fit, fit
 from reconstructor.forecast.planes import planes
 from reconstructor.forecast.search import Template, template
 from reconstructor.past import Laid, Past, extent_sampling
 from reconstructor.peak import Peak
-from reconstructor.undersampled import Finer, finer
+from reconstructor.undersampled import OTHER_STEP, Finer, finer
 from reconstructor.windows import Oversampling
 
 FROM = 0.1
@@ -35,6 +35,8 @@ class Foreseen:
     laid: Laid
     frames: int
     """That it was fitted to."""
+    step_deg: float
+    """Rocking step of the grid it was laid on; where angles told later make another one, it is laid anew."""
 
     @property
     def peak(self) -> Peak:
@@ -77,24 +79,37 @@ def foreseen(before: Foreseen | None, past: Past | None, measured: Reading) -> F
     """The last object laid over the frames measured so far, anew or on from `before`.
 
     None where there is none, too few frames have come, or it does not fit this scan (another instrument, steps that
-    no finer grid bridges).
+    no finer grid bridges, angles told again that do not rock).
     """
-    if before is not None:
-        grid = replace(before.grid, reading=_spread(before.past, measured).reading)
-        wanted = (ANEW_DETERMINED if before.fit.determined else ANEW) * len(measured.measured)
-        return _on(before, grid) if measured.frames - before.frames >= wanted else replace(before, grid=grid)
+    try:
+        known = None if before is None else _onward(before, measured)
+        return _laid(past if before is None else before.past, measured) if known is None else known
+    except (ValueError, ArithmeticError):  # CurveError and LinAlgError are ValueErrors
+        return None
+
+
+def _onward(before: Foreseen, measured: Reading) -> Foreseen | None:
+    """On from `before`; None where the scan's steps are not those any more that it was laid on."""
+    grid = _spread(before.past, measured)
+    if grid.every != before.grid.every or abs(rocking(grid.reading).step_deg / before.step_deg - 1) > OTHER_STEP:
+        return None
+    grid = replace(before.grid, reading=grid.reading)
+    wanted = (ANEW_DETERMINED if before.fit.determined else ANEW) * len(measured.measured)
+    return _on(before, grid) if measured.frames - before.frames >= wanted else replace(before, grid=grid)
+
+
+def _laid(past: Past | None, measured: Reading) -> Foreseen | None:
+    """Laid over the frames for the first time."""
     if past is None or not measured.located or not enough(measured.frames, len(measured.measured)):
         return None
-    try:
-        grid = _spread(past, measured)
-        laid = past.laid(measured.started, rocking(grid.reading))
-        if laid is None:
-            return None
-        seen = planes(grid.reading, laid.pattern.window)
-    except (CurveError, ValueError):
+    grid = _spread(past, measured)
+    line = rocking(grid.reading)
+    laid = past.laid(measured.started, line)
+    if laid is None:
         return None
+    seen = planes(grid.reading, laid.pattern.window)
     found = template(laid.pattern, grid.reading.sizes[0], seen)
-    return _fitted(Foreseen(past, grid, found, fit(found, seen), laid, measured.frames))
+    return _fitted(Foreseen(past, grid, found, fit(found, seen), laid, measured.frames, line.step_deg))
 
 
 def enough(frames: int, expected: int) -> bool:

@@ -44,7 +44,10 @@ class Prospect:
 
     def see(self, past: Past | None, measured: Reading) -> Reading:
         """Lay the past over the frames so far; the curve on the grid it is phased on."""
-        self.foreseen = foreseen(self.foreseen, past, measured)
+        before, self.foreseen = self.foreseen, foreseen(self.foreseen, past, measured)
+        if before is not None and (self.foreseen is None or self.foreseen.template is not before.template):
+            # what was foretold of the grid before says nothing of this one
+            self.trials, self.shown, self.beaten, self.abandoned = [], [], False, False
         return measured if self.foreseen is None else self.foreseen.grid.reading
 
     def forecast(self, passed: bool) -> Forecast:

@@ -15,7 +15,7 @@ from reconstructor import archive, reports
 from reconstructor.agenda import Agenda
 from reconstructor.curve import CurveError
 from reconstructor.flight import Finished, Progressed
-from reconstructor.followed import FollowedScan
+from reconstructor.followed import LOOK_FAULTS, FollowedScan
 from reconstructor.jobs import Drop, Job, Outlook, Start
 from reconstructor.offers import likely_offers
 from reconstructor.publication import Occasion, improves, published, record, timed, without_archive
@@ -255,10 +255,13 @@ class ReconstructorService:
         fresh = scan.look_due(began)
         seen = scan.look(self._scans.hold_of(scan), past, fresh)
         if fresh:
-            for scored in scan.judged():
-                self._out.publish(scored)
-            self._teller.obstacles(scan)
-            self._teller.advise(scan, past, began)
+            try:
+                for scored in scan.judged():
+                    self._out.publish(scored)
+                self._teller.obstacles(scan)
+                self._teller.advise(scan, past, began)
+            except LOOK_FAULTS as reason:
+                self._teller.fault(scan.started.scan, reason)
             after = self._clock()
             scan.next_look_at = after + LOOK_SHARE * (after - began)
             if scan.over:

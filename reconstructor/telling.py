@@ -9,6 +9,7 @@ from contract.stream import Publisher
 from reconstructor import reports
 from reconstructor.advice import advice
 from reconstructor.agenda import Agenda
+from reconstructor.curve import MONITOR, contiguous
 from reconstructor.findings import findings, news
 from reconstructor.followed import FollowedScan
 from reconstructor.jobs import Job, Outlook
@@ -42,11 +43,19 @@ class Teller:
             del self._said[next(iter(self._said))]
         self.notice(level, text, scan)
 
+    def fault(self, scan: Scan, reason: Exception) -> None:
+        """Say once what a scan's data did to what was to be told of it."""
+        self.once("warning", f"{scan}: something could not be told of it: {reason}.", scan)
+
     def obstacles(self, scan: FollowedScan) -> None:
         """Say once what keeps a scan from being phased, as soon as it will not mend itself."""
         name = scan.started.scan
         if scan.obstacle and (scan.over or scan.started.geometry is None):
             self.once("warning", f"{name}: {scan.obstacle}", name)
+        if scan.curve.strange_monitor:
+            frames, (least, most) = contiguous(scan.curve.strange_monitor), MONITOR
+            text = f"{name}: the monitor of frame {frames} is outside {least:g} to {most:g}; it counts as 1."
+            self.once("warning", text, name, key=f"{name}: monitor")
 
     def advise(self, scan: FollowedScan, past: Past | None, now: float) -> None:
         """Say what the frames so far tell, as far as it is news."""
