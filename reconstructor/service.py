@@ -167,6 +167,8 @@ class ReconstructorService:
         self._settle(job, "done", f"Took {done.took_s:.1f} s.", succeeded=True)
         if scan is None or scan.first_frame_at is None or scan.last_frame_at is None:
             return
+        if job.window_revision != scan.started.window_revision:
+            return  # its places are those of a window that is none any more
         made = done.made
         if job.stage == "refined":
             better = not scan.refined_alike(job) or improves(made.quality, scan.quality)

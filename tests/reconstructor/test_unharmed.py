@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from contract.messages import Angles, Crystal, Hold, Notice, Scan, Volume
+from contract.stream import Received
 from reconstructor.followed import FollowedScan
 from tests.reconstructor.service_bench import Bench
 from tests.reconstructor.test_service import end, hold
@@ -124,3 +125,28 @@ def test_a_look_that_fails_by_its_data_ends_one_scan_only(
     here.step_until(lambda: bool(refined(here, "good")))
     assert [n.scan for n in here.all(Notice) if "SVD" in n.text] == ["bad"]
     assert {volume.scan for volume in here.all(Volume)} == {"good"}
+
+
+def test_a_job_of_an_older_window_is_not_the_new_windows(
+    bench: Callable[..., Bench], played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume that ends after the window moved enters neither the forecast nor what runs begin from."""
+    here, old = bench(), played("moved")
+    new, finish = played("moved", window_revision=2), here.service._finish
+    seen: list[Any] = []
+
+    def finished(done: Any) -> None:
+        if not seen:
+            for message in (new.started, new.block(0, 48)):
+                here.service._take(Received(message, "epoch", 1, 0.0))
+        finish(done)
+        seen.append((scan_of(here, "moved"), done.job.window_revision))
+        if len(seen) == 1:
+            scan = seen[0][0]
+            seen[0] = (scan.started.window_revision, scan.shown, list(scan.prospect.trials), scan.revision)
+
+    monkeypatch.setattr(here.service, "_finish", finished)
+    for message in (old.started, old.block(0, 48)):
+        here.streamer.publish(message)
+    here.step_until(lambda: bool(seen))
+    assert seen[0] == (2, None, [], 0)
