@@ -25,6 +25,7 @@ from reconstructor.past import Past, past
 from reconstructor.peak import Peak
 
 HOLDS_KEPT = 50
+CRYSTALS_KEPT = 32
 
 
 @dataclass(eq=False)
@@ -39,7 +40,7 @@ class Scans:
     holds: dict[Hold, HeldCell] = field(default_factory=dict)
     """The newest `HOLDS_KEPT`, in the order they were first heard of."""
     last: dict[Crystal, Past] = field(default_factory=dict)
-    """Each crystal as its newest refined volume has it."""
+    """Each crystal as its newest refined volume has it; `CRYSTALS_KEPT`, the one unused longest first."""
 
     def take(self, received: Received, now: float) -> FollowedScan | None:
         """Take a message; the scan that began with it, if one did.
@@ -108,7 +109,10 @@ class Scans:
         if record.volume.crystal is None or record.volume.stage != "refined" or made_of is None or peak is None:
             return
         if (found := past(record, made_of, peak)) is not None:
+            self.last.pop(record.volume.crystal, None)
             self.last[record.volume.crystal] = found
+            while len(self.last) > CRYSTALS_KEPT:
+                del self.last[next(iter(self.last))]
 
     def make_room(self, busy: Scan | None) -> list[FollowedScan]:
         """Let go of the oldest scans beyond `kept`, those that need nothing more first; the unfinished ones let go."""
@@ -141,7 +145,9 @@ class Scans:
         if known is not None and known.started.window_revision >= started.window_revision:
             return None
         scan = FollowedScan(Curve(started), self.recipes, then)
-        before = None if started.crystal is None else self.last.get(started.crystal)
+        before = None if started.crystal is None else self.last.pop(started.crystal, None)
+        if started.crystal is not None and before is not None:
+            self.last[started.crystal] = before  # used: let go last
         if known is not None:
             scan.revision, scan.signature, scan.matched = known.revision, known.signature, known.matched
         elif before is not None:

@@ -17,7 +17,7 @@ from reconstructor.curve import CurveError
 from reconstructor.followed import FollowedScan
 from reconstructor.offers import Recipes
 from reconstructor.phasing.notation import parse
-from reconstructor.scans import Scans
+from reconstructor.scans import CRYSTALS_KEPT, Scans
 from tests.reconstructor.conftest import PlayedScan
 from tests.reconstructor.forecast.conftest import FRAMES, crystal
 from tests.reconstructor.remembered import archived, beginning
@@ -250,3 +250,20 @@ def test_the_first_tenth_is_looked_at_at_once(scans: Scans, first: FollowedScan)
             second.look(None, None)
     assert due == [12]
     assert second.look_due(100.0)
+
+
+def test_crystals_are_bounded(scans: Scans, first: FollowedScan) -> None:
+    """Of many crystals the one that was not used for longest is let go; a scan of a crystal uses it."""
+    record = refined(first, 1.0)
+
+    def remember(name: str) -> None:
+        volume = msgspec.structs.replace(record.volume, crystal=Crystal(name))
+        scans.remember(replace(record, volume=volume), first, first.reading, first.peak)
+
+    for k in range(CRYSTALS_KEPT - 1):
+        remember(f"c{k}")
+    scans.take(told(msgspec.structs.replace(first.started, scan=Scan("again"))), 5.0)
+    remember("one more")
+    assert len(scans.last) == CRYSTALS_KEPT
+    assert Crystal("IV") in scans.last
+    assert Crystal("c0") not in scans.last
