@@ -69,7 +69,7 @@ def test_windows_that_follow_have_a_size_and_a_margin(tmp_path: Path) -> None:
     assert follow.margins_px == (48, 24)
     follow = load(StreamerSettings, SECTION, file, follow_margin_px=40).policy().rules.follow
     assert follow is not None
-    assert follow.margins_px == (40, 31)
+    assert follow.margins_px == (40, 30)
 
 
 @pytest.mark.parametrize(
