@@ -120,17 +120,20 @@ def _appearing(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     try:
         yield part
-    except BaseException:  # whatever ends it, an interrupt too, leaves no half file; raised again
+        _sync(part)
+        os.replace(part, path)
+    finally:  # whatever ends it, an interrupt too, leaves no half file
         part.unlink(missing_ok=True)
-        raise
-    for written in (part, None):
-        handle = os.open(written or path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if written:
-            os.replace(part, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_entry(file: h5py.File, record: Archived) -> None:

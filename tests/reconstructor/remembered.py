@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from contract.messages import Geometry, Hold, Quality, Scan, ScanStarted, Volume, Window
+from contract.messages import Geometry, Hold, Scan, ScanStarted, Window
 from reconstructor.archive import Archived
 from reconstructor.curve import Reading
 from reconstructor.geometry import direct_steps, steps_at
 from reconstructor.past import Past, past
 from reconstructor.peak import find_peak
 from reconstructor.upright import signature
+from tests.reconstructor.archived import told
 from tests.reconstructor.forecast.conftest import FRAMES, MIDDLE, SIDE, Held
 
 STEP_DEG = 0.01
@@ -39,28 +40,7 @@ def named(reading: Reading, started: ScanStarted) -> Reading:
 def archived(held: Held, geometry: Geometry, scan: str) -> Archived:
     """The archive of the crystal's first hold."""
     pattern, support = held.last()
-    box = np.zeros((3, 3, 3), np.float32)
-    volume = Volume(
-        scan=Scan(scan),
-        stage="refined",
-        revision=1,
-        frames_used=FRAMES,
-        frames_expected=FRAMES,
-        recipe="HIO**1",
-        recipe_sha256="",
-        seeds=(0,),
-        quality=Quality(),
-        q_inv_a=(1.0, 0.0, 0.0),
-        q_norm_inv_a=1.0,
-        crystal_volume_um3=0.1,
-        isosurface=0.5,
-        voxel_nm=(1.0, 1.0, 1.0),
-        origin_nm=(0.0, 0.0, 0.0),
-        density=box,
-        displacement_a=box,
-        strain=box,
-        support=np.ones((3, 3, 3), np.uint8),
-    )
+    volume = told(scan, FRAMES, stage="refined", revision=1)
     at = steps_at(geometry, STEP_DEG, (STEP_DEG * MIDDLE[0], MIDDLE[1], MIDDLE[2]))
     reciprocal = at.binned(pattern.window.binning)
     steps = direct_steps(reciprocal, pattern.window.shape)
